@@ -1,0 +1,2 @@
+//! The `controller` binary.
+fn main() {}
