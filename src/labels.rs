@@ -51,8 +51,7 @@ impl LabelValue {
         let bytes = text.as_bytes();
         let inner = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
         let ends = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-        let ok =
-            bytes.len() <= LABEL_VALUE_MAX && bytes.iter().all(inner) && ends(bytes.first()) && ends(bytes.last());
+        let ok = bytes.len() <= LABEL_VALUE_MAX && bytes.iter().all(inner) && ends(bytes.first()) && ends(bytes.last());
         if ok { Ok(Self(text.into())) } else { Err(Invalid::LabelValue) }
     }
 
@@ -80,9 +79,8 @@ impl ObjectName {
     /// [`Invalid::Name`] if no object could have that name.
     pub fn new(text: &str) -> Result<Self, Invalid> {
         let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let part = |part: &str| {
-            !part.is_empty() && part.bytes().all(inner) && !part.starts_with('-') && !part.ends_with('-')
-        };
+        let part =
+            |part: &str| !part.is_empty() && part.bytes().all(inner) && !part.starts_with('-') && !part.ends_with('-');
         if text.len() <= NAME_MAX && text.split('.').all(part) { Ok(Self(text.into())) } else { Err(Invalid::Name) }
     }
 

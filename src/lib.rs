@@ -1,1 +1,5 @@
 //! aenv-controller.
+pub mod call;
+pub mod labels;
+pub mod metrics;
+pub mod throttle;

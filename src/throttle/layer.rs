@@ -1,0 +1,86 @@
+//! The throttle as a tower layer, put directly around the transport so that no request can go round it.
+//!
+//! A request brings its [`Call`] among its extensions; one without is given the throttle's own longest wait. The
+//! permit lives as long as the answer's body: a call is under way until its last byte has been read.
+
+use super::{Refused, Throttle};
+use crate::call::Call;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::time::Instant;
+use tower::{BoxError, Layer, Service};
+
+/// Lets every request of the inner service pass one [`Throttle`].
+#[derive(Debug, Clone)]
+pub struct ThrottleLayer(Arc<Throttle>);
+
+impl ThrottleLayer {
+    /// A layer over `throttle`; all services made by it and its clones share the one throttle.
+    #[must_use]
+    pub fn new(throttle: Arc<Throttle>) -> Self {
+        Self(throttle)
+    }
+}
+
+impl<S> Layer<S> for ThrottleLayer {
+    type Service = Throttled<S>;
+
+    fn layer(&self, transport: S) -> Throttled<S> {
+        Throttled { throttle: Arc::clone(&self.0), transport }
+    }
+}
+
+/// A transport behind the throttle. Always ready: waiting happens in the call, where its deadline is known.
+#[derive(Debug, Clone)]
+pub struct Throttled<S> {
+    throttle: Arc<Throttle>,
+    transport: S,
+}
+
+impl<S, A, B> Service<Request<A>> for Throttled<S>
+where
+    S: Service<Request<A>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    A: Send + 'static,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<UnsyncBoxBody<Bytes, BoxError>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<A>) -> Self::Future {
+        let throttle = Arc::clone(&self.throttle);
+        let transport = self.transport.clone();
+        Box::pin(async move {
+            let call = request.extensions().get::<Call>().cloned();
+            let call = call.unwrap_or_else(|| Call::until(Instant::now() + throttle.max_wait));
+            let permit = throttle.admit(&call).await?;
+            let response = tower::ServiceExt::oneshot(transport, request).await.map_err(Into::into)?;
+            Ok(response.map(|body| {
+                body.map_err(Into::into)
+                    .map_frame(move |frame| {
+                        let _until_the_last_frame = &permit;
+                        frame
+                    })
+                    .boxed_unsync()
+            }))
+        })
+    }
+}
+
+/// Finds the throttle's refusal in an error that came up through the client's layers.
+#[must_use]
+pub fn refusal<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Refused> {
+    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
+}
