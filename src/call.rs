@@ -49,6 +49,15 @@ impl Call {
     }
 }
 
+/// What one request to the API server does: a verb and a resource, both from closed sets, fit for metric labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Operation {
+    /// The API server's verb: `get`, `list`, `create`…
+    pub verb: &'static str,
+    /// The resource's plural: `pods`, `deployments`…
+    pub resource: &'static str,
+}
+
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("remaining", &self.remaining()).field("wanted", &self.is_wanted()).finish()

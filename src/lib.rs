@@ -1,5 +1,6 @@
 //! aenv-controller.
 pub mod call;
+pub mod cluster;
 pub mod labels;
 pub mod metrics;
 pub mod throttle;

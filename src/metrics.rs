@@ -56,7 +56,7 @@ impl Metrics {
             ),
             api_requests: build.counter_vec(
                 "aenv_controller_api_requests_total",
-                "Requests to the API server, one per attempt; code is the HTTP status, or timeout, unreachable, abandoned.",
+                "Requests to the API server, one per attempt; code is the HTTP status, or error (no answer), abandoned (nobody waited for its end).",
                 &["verb", "resource", "code"],
             ),
             api_in_flight: build
@@ -108,7 +108,7 @@ impl Metrics {
         metrics
     }
 
-    /// Records one attempt at an API call. `code` is an HTTP status or one of `timeout`, `unreachable`, `abandoned`.
+    /// Records one attempt at an API call. `code` is an HTTP status, `error` or `abandoned`.
     pub fn api_call(&self, verb: &'static str, resource: &'static str, code: &str, took: Duration) {
         self.api_requests.with_label_values(&[verb, resource, code]).inc();
         self.api_call_latency.with_label_values(&[verb, resource]).observe(took.as_secs_f64() * 1e3);

@@ -1,10 +1,11 @@
 //! The throttle as a tower layer, put directly around the transport so that no request can go round it.
 //!
-//! A request brings its [`Call`] among its extensions; one without is given the throttle's own longest wait. The
+//! A request brings its [`Call`] and its [`Operation`] among its extensions; one without a call is given the throttle's
+//! own longest wait. The
 //! permit lives as long as the answer's body: a call is under way until its last byte has been read.
 
-use super::{Refused, Throttle};
-use crate::call::Call;
+use super::Throttle;
+use crate::call::{Call, Operation};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
@@ -13,7 +14,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::time::Instant;
-use tower::{BoxError, Layer, Service};
+use tower::{BoxError, Layer, Service, ServiceExt};
+
+/// The operation of a request that does not name one.
+const UNNAMED: Operation = Operation { verb: "other", resource: "other" };
 
 /// Lets every request of the inner service pass one [`Throttle`].
 #[derive(Debug, Clone)]
@@ -65,8 +69,16 @@ where
         Box::pin(async move {
             let call = request.extensions().get::<Call>().cloned();
             let call = call.unwrap_or_else(|| Call::until(Instant::now() + throttle.max_wait));
-            let permit = throttle.admit(&call).await?;
-            let response = tower::ServiceExt::oneshot(transport, request).await.map_err(Into::into)?;
+            let operation = request.extensions().get::<Operation>().copied().unwrap_or(UNNAMED);
+            let mut permit = throttle.admit(&call, operation).await?;
+            let response = match transport.oneshot(request).await {
+                Ok(response) => response,
+                Err(error) => {
+                    permit.unanswered();
+                    return Err(error.into());
+                }
+            };
+            permit.answered(response.status().as_u16());
             Ok(response.map(|body| {
                 body.map_err(Into::into)
                     .map_frame(move |frame| {
@@ -77,10 +89,4 @@ where
             }))
         })
     }
-}
-
-/// Finds the throttle's refusal in an error that came up through the client's layers.
-#[must_use]
-pub fn refusal<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Refused> {
-    std::iter::successors(Some(error), |error| error.source()).find_map(|error| error.downcast_ref())
 }

@@ -9,7 +9,7 @@
 pub mod bucket;
 pub mod layer;
 
-use crate::call::Call;
+use crate::call::{Call, Operation};
 use crate::metrics::Metrics;
 use bucket::TokenBucket;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,16 +58,50 @@ pub struct Throttle {
     metrics: Arc<Metrics>,
 }
 
-/// Leave for one request on the wire; the place among the concurrent calls is free again when it is dropped.
+/// Leave for one request on the wire. When it is dropped the request is over: its place among the concurrent calls
+/// is free again and its outcome is counted.
 #[derive(Debug)]
 pub struct Permit {
     _place: OwnedSemaphorePermit,
+    operation: Operation,
+    admitted: Instant,
+    outcome: Outcome,
     metrics: Arc<Metrics>,
+}
+
+/// What became of a request on the wire.
+#[derive(Debug, Clone, Copy)]
+enum Outcome {
+    /// Nobody waited for its end.
+    Abandoned,
+    /// There was no answer: no connection, cut, timed out.
+    NoAnswer,
+    /// Answered with this HTTP status.
+    Answered(u16),
+}
+
+impl Permit {
+    /// Notes that the API server answered with `status`.
+    pub fn answered(&mut self, status: u16) {
+        self.outcome = Outcome::Answered(status);
+    }
+
+    /// Notes that there was no answer.
+    pub fn unanswered(&mut self) {
+        self.outcome = Outcome::NoAnswer;
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
+        let Operation { verb, resource } = self.operation;
+        let took = self.admitted.elapsed();
         self.metrics.api_in_flight.dec();
+        match self.outcome {
+            Outcome::Abandoned => self.metrics.api_call(verb, resource, "abandoned", took),
+            Outcome::NoAnswer => self.metrics.api_call(verb, resource, "error", took),
+            Outcome::Answered(status) => self.metrics.api_call(verb, resource, &status.to_string(), took),
+        }
     }
 }
 
@@ -92,7 +126,7 @@ impl Throttle {
     /// # Errors
     /// [`Refused`], at once, if the tokens of those who are ahead leave none before the call's deadline or within
     /// `max_wait`; or then, if the calls under way did not end in time.
-    pub async fn admit(&self, call: &Call) -> Result<Permit, Refused> {
+    pub async fn admit(&self, call: &Call, operation: Operation) -> Result<Permit, Refused> {
         let arrived = Instant::now();
         let latest = call.deadline().min(arrived + self.max_wait);
         let wait = Waiting::enter(self);
@@ -104,7 +138,13 @@ impl Throttle {
             Ok(place) => {
                 self.metrics.admitted(arrived.elapsed());
                 self.metrics.api_in_flight.inc();
-                Ok(Permit { _place: place, metrics: Arc::clone(&self.metrics) })
+                Ok(Permit {
+                    _place: place,
+                    operation,
+                    admitted: Instant::now(),
+                    outcome: Outcome::Abandoned,
+                    metrics: Arc::clone(&self.metrics),
+                })
             }
             Err(_) => Err(self.refuse(self.token_in(wait.position, Instant::now()))),
         }
@@ -165,6 +205,8 @@ impl Drop for Waiting<'_> {
 mod tests {
     use super::*;
 
+    const LIST: Operation = Operation { verb: "list", resource: "pods" };
+
     fn throttle(qps: f64, burst: u32, max_in_flight: usize) -> Arc<Throttle> {
         let limits = Limits { rate: Some(Rate { qps, burst }), max_wait: Duration::from_secs(10), max_in_flight };
         Arc::new(Throttle::new(limits, Arc::new(Metrics::new(qps))))
@@ -179,7 +221,7 @@ mod tests {
         let throttle = throttle(10.0, 5, 100);
         let began = Instant::now();
         for n in 0_u32..15 {
-            throttle.admit(&call_for(60)).await.unwrap();
+            throttle.admit(&call_for(60), LIST).await.unwrap();
             let due = Duration::from_millis(100) * n.saturating_sub(4);
             assert!(began.elapsed() >= due, "the {n}th came {:?} before {due:?}", began.elapsed());
             assert!(began.elapsed() < due + Duration::from_millis(5), "the {n}th came late: {:?}", began.elapsed());
@@ -189,9 +231,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_cannot_be_served_in_time_is_refused_at_once() {
         let throttle = throttle(1.0, 1, 100);
-        throttle.admit(&call_for(60)).await.unwrap();
+        throttle.admit(&call_for(60), LIST).await.unwrap();
         let began = Instant::now();
-        let refused = throttle.admit(&Call::until(began + Duration::from_millis(500))).await.unwrap_err();
+        let refused = throttle.admit(&Call::until(began + Duration::from_millis(500)), LIST).await.unwrap_err();
         assert_eq!(began.elapsed(), Duration::ZERO);
         assert!(refused.retry_after > Duration::from_millis(900), "{refused}");
         assert!(refused.retry_after <= Duration::from_secs(1), "{refused}");
@@ -200,15 +242,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_queue_counts_towards_the_wait() {
         let throttle = throttle(1.0, 1, 100);
-        throttle.admit(&call_for(60)).await.unwrap();
+        throttle.admit(&call_for(60), LIST).await.unwrap();
         let queued: Vec<_> = (0..10)
             .map(|_| {
                 let throttle = Arc::clone(&throttle);
-                tokio::spawn(async move { throttle.admit(&call_for(60)).await.map(drop) })
+                tokio::spawn(async move { throttle.admit(&call_for(60), LIST).await.map(drop) })
             })
             .collect();
         tokio::task::yield_now().await;
-        let refused = throttle.admit(&call_for(60)).await.unwrap_err();
+        let refused = throttle.admit(&call_for(60), LIST).await.unwrap_err();
         assert!(refused.retry_after > Duration::from_secs(10), "max_wait bounds the queue: {refused}");
         for waiter in queued {
             waiter.await.unwrap().unwrap();
@@ -218,13 +260,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn waiters_are_served_in_the_order_they_came() {
         let throttle = throttle(10.0, 1, 100);
-        throttle.admit(&call_for(60)).await.unwrap();
+        throttle.admit(&call_for(60), LIST).await.unwrap();
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut waiters = Vec::new();
         for n in 0..5 {
             let (throttle, order) = (Arc::clone(&throttle), Arc::clone(&order));
             waiters.push(tokio::spawn(async move {
-                throttle.admit(&call_for(60)).await.unwrap();
+                throttle.admit(&call_for(60), LIST).await.unwrap();
                 order.lock().unwrap().push(n);
             }));
             tokio::task::yield_now().await;
@@ -238,34 +280,36 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_gives_up_costs_no_token() {
         let throttle = throttle(1.0, 1, 100);
-        throttle.admit(&call_for(60)).await.unwrap();
-        let gone = timeout_at(Instant::now() + Duration::from_millis(100), throttle.admit(&call_for(60))).await;
+        throttle.admit(&call_for(60), LIST).await.unwrap();
+        let gone = timeout_at(Instant::now() + Duration::from_millis(100), throttle.admit(&call_for(60), LIST)).await;
         assert!(gone.is_err());
         let began = Instant::now();
-        throttle.admit(&call_for(60)).await.unwrap();
+        throttle.admit(&call_for(60), LIST).await.unwrap();
         assert!(began.elapsed() <= Duration::from_millis(905), "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
     async fn calls_under_way_are_bounded_and_free_their_place() {
         let throttle = throttle(1000.0, 1000, 2);
-        let first = throttle.admit(&call_for(1)).await.unwrap();
-        let _second = throttle.admit(&call_for(1)).await.unwrap();
-        assert!(throttle.admit(&call_for(1)).await.is_err());
+        let first = throttle.admit(&call_for(1), LIST).await.unwrap();
+        let _second = throttle.admit(&call_for(1), LIST).await.unwrap();
+        assert!(throttle.admit(&call_for(1), LIST).await.is_err());
         drop(first);
-        throttle.admit(&call_for(1)).await.unwrap();
+        throttle.admit(&call_for(1), LIST).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn places_that_free_up_late_do_not_release_more_than_the_burst() {
         let throttle = throttle(1.0, 2, 8);
-        let places: Vec<_> =
-            vec![throttle.admit(&call_for(60)).await.unwrap(), throttle.admit(&call_for(60)).await.unwrap()];
+        let places: Vec<_> = vec![
+            throttle.admit(&call_for(60), LIST).await.unwrap(),
+            throttle.admit(&call_for(60), LIST).await.unwrap(),
+        ];
         tokio::time::sleep(Duration::from_secs(60)).await;
         drop(places);
         let began = Instant::now();
         for _ in 0..4 {
-            throttle.admit(&call_for(60)).await.unwrap();
+            throttle.admit(&call_for(60), LIST).await.unwrap();
         }
         assert!(
             began.elapsed() >= Duration::from_secs(2),
@@ -280,7 +324,7 @@ mod tests {
         let throttle = Throttle::new(limits, Arc::new(Metrics::new(f64::INFINITY)));
         let began = Instant::now();
         for _ in 0..1000 {
-            throttle.admit(&call_for(1)).await.unwrap();
+            throttle.admit(&call_for(1), LIST).await.unwrap();
         }
         assert_eq!(began.elapsed(), Duration::ZERO);
     }

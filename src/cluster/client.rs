@@ -1,0 +1,111 @@
+//! The one client of the process, assembled by hand: base address, credentials, throttle, time-outs, transport.
+//!
+//! The throttle is the innermost layer, so nothing that asks the API server can go round it, and no layer of kube's
+//! own that retries or queues is put in. Each [`Cluster::attempt`] is one request on the wire.
+
+use super::error::Error;
+use super::read::ListPlan;
+use super::resource::Resource;
+use super::retry::Policy;
+use crate::call::{Call, Operation};
+use crate::throttle::{Throttle, layer::ThrottleLayer};
+use bytes::Bytes;
+use http::header::USER_AGENT;
+use http::{HeaderValue, Request};
+use http_body_util::BodyExt;
+use hyper_timeout::TimeoutConnector;
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use kube::client::{Body, ConfigExt};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use tokio::time::{Duration, timeout_at};
+use tower::{BoxError, ServiceBuilder};
+
+/// How the API server is asked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The one namespace that objects are read from.
+    pub namespace: String,
+    /// The `User-Agent` of every request.
+    pub user_agent: String,
+    /// The longest that connecting takes, TLS included.
+    pub connect_timeout: Duration,
+    /// The longest silence of the API server while an answer is awaited or read.
+    pub read_timeout: Duration,
+    /// Idle connections that are kept; as many as calls may be under way.
+    pub max_idle: usize,
+    /// How failed attempts are made again.
+    pub retry: Policy,
+    /// Objects a page.
+    pub page_size: NonZeroU32,
+    /// Where lists are served from.
+    pub list_plan: ListPlan,
+}
+
+/// The API server, through the one limited client.
+pub struct Cluster {
+    client: kube::Client,
+    pub(super) settings: Settings,
+}
+
+impl Cluster {
+    /// Assembles the client. Makes no call.
+    ///
+    /// # Errors
+    /// If the credentials or the certificates of `config` cannot be used.
+    pub fn new(mut config: kube::Config, settings: Settings, throttle: Arc<Throttle>) -> Result<Self, kube::Error> {
+        let user_agent =
+            HeaderValue::from_str(&settings.user_agent).map_err(|error| kube::Error::HttpError(error.into()))?;
+        config.headers.push((USER_AGENT, user_agent));
+
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
+        connector.set_connect_timeout(Some(settings.connect_timeout));
+        connector.set_read_timeout(Some(settings.read_timeout));
+        connector.set_write_timeout(Some(settings.read_timeout));
+        // Otherwise the time that a connection sat idle in the pool counts as the API server's silence.
+        connector.set_reset_reader_on_write(true);
+        let transport: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host(settings.max_idle)
+            .build(connector);
+
+        let service = ServiceBuilder::new()
+            .layer(config.base_uri_layer())
+            .option_layer(config.auth_layer()?)
+            .layer(config.extra_headers_layer()?)
+            .layer(ThrottleLayer::new(throttle))
+            .map_err(BoxError::from)
+            .service(transport);
+        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+        let client = kube::Client::new(service, config.default_namespace);
+        Ok(Self { client, settings })
+    }
+
+    /// One request on the wire, once the throttle lets it through; the whole body of an answer of success.
+    pub(super) async fn attempt(
+        &self,
+        operation: Operation,
+        mut request: Request<Vec<u8>>,
+        call: &Call,
+    ) -> Result<Bytes, Error> {
+        request.extensions_mut().insert(call.clone());
+        request.extensions_mut().insert(operation);
+        let exchange = async {
+            let response = self.client.send(request.map(Body::from)).await.map_err(|error| Error::transport(&error))?;
+            let (head, body) = response.into_parts();
+            let body = body.collect().await.map_err(|error| Error::transport(&error))?.to_bytes();
+            if head.status.is_success() { Ok(body) } else { Err(Error::answered(head.status, &head.headers, &body)) }
+        };
+        timeout_at(call.deadline(), exchange).await.unwrap_or(Err(Error::Deadline))
+    }
+
+    /// The request builder for `resource` in the namespace.
+    pub(super) fn requests(&self, resource: Resource) -> kube::core::Request {
+        resource.requests(&self.settings.namespace)
+    }
+}

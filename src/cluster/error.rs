@@ -1,0 +1,170 @@
+//! What can go wrong between us and the API server, with the API server's own reason kept.
+//!
+//! The enum says causes; what each means to an HTTP client is decided in `http` alone.
+
+use crate::throttle::Refused;
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use kube::core::Status;
+use std::error::Error as StdError;
+use std::io;
+use tokio::time::Duration;
+
+/// The most bytes of a plain-text answer that are passed on as its message.
+const PLAIN_TEXT_MAX: usize = 256;
+
+/// Why a call did not bring an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server answered with a failure.
+    #[error("{message}")]
+    Answered {
+        /// The HTTP status.
+        status: StatusCode,
+        /// The machine-readable reason of its Status object; empty if it sent plain text.
+        reason: String,
+        /// Its message, in its words.
+        message: String,
+        /// After how long it asks to be asked again; `None` if it did not say.
+        retry_after: Option<Duration>,
+    },
+    /// Our own limit did not let the call through.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The call's deadline passed.
+    #[error("no answer from the API server before the request's deadline")]
+    Deadline,
+    /// A connection or an answer took longer than its own time-out.
+    #[error("the API server did not answer in time: {0}")]
+    TimedOut(String),
+    /// No connection, or it was cut.
+    #[error("the API server cannot be reached: {0}")]
+    Unreachable(String),
+    /// An answer of success whose body is not what it should be.
+    #[error("the API server's answer cannot be read: {0}")]
+    Unreadable(#[source] serde_json::Error),
+    /// The request could not be built or the client is broken: a bug.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The failure that the API server answered: a Status object, or plain text as from API Priority and Fairness.
+    pub(super) fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+        let told = serde_json::from_slice::<Status>(body).ok().filter(|told| !told.message.is_empty());
+        let (reason, message) = match told {
+            Some(told) => (told.reason, told.message),
+            None => (String::new(), plain_text(status, body)),
+        };
+        Self::Answered { status, reason, message, retry_after: retry_after(headers) }
+    }
+
+    /// The failure of a request that got no answer, or not all of it.
+    pub(super) fn transport(error: &(dyn StdError + 'static)) -> Self {
+        if let Some(refused) = causes(error).find_map(|error| error.downcast_ref::<Refused>()) {
+            return Self::Refused(*refused);
+        }
+        let timed_out = causes(error)
+            .filter_map(|error| error.downcast_ref::<io::Error>())
+            .any(|error| error.kind() == io::ErrorKind::TimedOut);
+        // The outer errors say "client error (Connect)"; the innermost says why.
+        let cause = causes(error).last().map(ToString::to_string).unwrap_or_default();
+        if timed_out { Self::TimedOut(cause) } else { Self::Unreachable(cause) }
+    }
+
+    /// Whether the same request may well succeed a little later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Answered { status, .. } => matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504),
+            Self::TimedOut(_) | Self::Unreachable(_) => true,
+            Self::Refused(_) | Self::Deadline | Self::Unreadable(_) | Self::Internal(_) => false,
+        }
+    }
+
+    /// After how long the other side, or our own limit, asks to be asked again.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Answered { retry_after, .. } => *retry_after,
+            Self::Refused(refused) => Some(refused.retry_after),
+            Self::Deadline | Self::TimedOut(_) | Self::Unreachable(_) | Self::Unreadable(_) | Self::Internal(_) => None,
+        }
+    }
+
+    /// Whether the API server answered with this status.
+    #[must_use]
+    pub fn has_status(&self, wanted: StatusCode) -> bool {
+        matches!(self, Self::Answered { status, .. } if *status == wanted)
+    }
+}
+
+/// An operation that did not succeed, in the words of the controller that this one replaces; clients look for them.
+#[derive(Debug, thiserror::Error)]
+#[error("{action} failed: err is {source}")]
+pub struct Failed {
+    /// What was tried, such as `failed to list pods`.
+    pub action: &'static str,
+    /// Why it did not succeed.
+    pub source: Error,
+}
+
+impl Failed {
+    /// For `map_err`: the failure of `action`.
+    pub fn to(action: &'static str) -> impl Fn(Error) -> Self {
+        move |source| Self { action, source }
+    }
+}
+
+/// The error and what is behind it, from the outermost to the innermost.
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| error.source())
+}
+
+/// Seconds only: the API server sends no HTTP dates (RFC 9110, section 10.2.3, allows both).
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+fn plain_text(status: StatusCode, body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(PLAIN_TEXT_MAX)]);
+    match text.trim() {
+        "" => status.to_string(),
+        text => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_text_429_keeps_its_words_and_its_retry_after() {
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, "7".parse().unwrap())]);
+        let body = b"Too many requests, please try again later.\n";
+        let error = Error::answered(StatusCode::TOO_MANY_REQUESTS, &headers, body);
+        assert_eq!(error.to_string(), "Too many requests, please try again later.");
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
+        assert!(error.is_transient());
+    }
+
+    #[test]
+    fn a_status_object_keeps_reason_and_message() {
+        let body =
+            br#"{"kind":"Status","status":"Failure","message":"pods \"x\" not found","reason":"NotFound","code":404}"#;
+        let error = Error::answered(StatusCode::NOT_FOUND, &HeaderMap::new(), body);
+        assert!(matches!(&error, Error::Answered { reason, .. } if reason == "NotFound"));
+        assert!(error.has_status(StatusCode::NOT_FOUND) && !error.is_transient());
+        let failed = Failed::to("failed to get pod")(error);
+        assert_eq!(failed.to_string(), r#"failed to get pod failed: err is pods "x" not found"#);
+    }
+
+    #[test]
+    fn odd_answers_still_say_something() {
+        let error = Error::answered(StatusCode::BAD_GATEWAY, &HeaderMap::new(), b"");
+        assert_eq!(error.to_string(), "502 Bad Gateway");
+        let long = Error::answered(StatusCode::BAD_GATEWAY, &HeaderMap::new(), &[b'x'; 10_000]);
+        assert_eq!(long.to_string().len(), PLAIN_TEXT_MAX);
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, "soon".parse().unwrap())]);
+        assert_eq!(Error::answered(StatusCode::SERVICE_UNAVAILABLE, &headers, b"").retry_after(), None);
+    }
+}

@@ -1,0 +1,19 @@
+//! The Kubernetes API server, as the rest of the controller sees it: lists, objects and typed errors.
+//!
+//! The only module that names kube. One [`Cluster`] per process holds the one limited client; every request it
+//! makes is one attempt that passes the throttle, and is tried again, if at all, above it ([`retry`]). Lists come
+//! page by page ([`read`]) and are decoded into the few fields that are of use ([`slim`]). The rule it keeps: an
+//! answer is complete or an error.
+
+mod client;
+pub mod error;
+pub mod locate;
+mod read;
+mod resource;
+pub mod retry;
+pub mod slim;
+
+pub use client::{Cluster, Settings};
+pub use error::{Error, Failed};
+pub use read::ListPlan;
+pub use resource::Resource;

@@ -1,0 +1,136 @@
+//! Reading: one object, or a whole list page by page.
+//!
+//! A list is complete or an error, never a part: pages of one list are of one moment, which the `continue` token
+//! stands for. When that moment is gone (410 Expired, <https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>)
+//! the list begins again once, and the token that the API server offers for going on inconsistently is not used.
+
+use super::client::Cluster;
+use super::error::Error;
+use super::resource::Resource;
+use crate::call::{Call, Operation};
+use crate::labels::{Narrowing, ObjectName};
+use bytes::Bytes;
+use http::StatusCode;
+use kube::api::{GetParams, ListParams};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// Where lists are served from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListPlan {
+    /// Pages of the newest state; the default.
+    Paged,
+    /// One call from the API server's memory (`resourceVersion=0`), which may be a little old and knows no pages.
+    WatchCache,
+}
+
+impl Cluster {
+    /// One object.
+    ///
+    /// # Errors
+    /// As [`Cluster::list`]; one that does not exist is [`Error::Answered`] with 404.
+    pub async fn get<T: DeserializeOwned + Send + 'static>(
+        &self,
+        resource: Resource,
+        name: &ObjectName,
+        call: &Call,
+    ) -> Result<T, Error> {
+        let operation = Operation { verb: "get", resource: resource.plural() };
+        let request = || {
+            let built = self.requests(resource).get(name.as_str(), &GetParams::default());
+            built.map_err(|error| Error::Internal(error.to_string()))
+        };
+        let body = self.settings.retry.run(call, async || self.attempt(operation, request()?, call).await).await?;
+        serde_json::from_slice(&body).map_err(Error::Unreadable)
+    }
+
+    /// All objects of `resource` that `narrowing` asks for.
+    ///
+    /// # Errors
+    /// [`Error`] if any page could not be had before the call's deadline; then no page counts.
+    pub async fn list<T: DeserializeOwned + Send + 'static>(
+        &self,
+        resource: Resource,
+        narrowing: &Narrowing,
+        call: &Call,
+    ) -> Result<Vec<T>, Error> {
+        match self.pages(resource, narrowing, call).await {
+            Err(error) if error.has_status(StatusCode::GONE) => {
+                log::info!("the list of {} expired between two pages, beginning again: {error}", resource.plural());
+                self.pages(resource, narrowing, call).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn pages<T: DeserializeOwned + Send + 'static>(
+        &self,
+        resource: Resource,
+        narrowing: &Narrowing,
+        call: &Call,
+    ) -> Result<Vec<T>, Error> {
+        let mut params = ListParams {
+            label_selector: narrowing.label_selector(),
+            field_selector: narrowing.field_selector(),
+            ..match self.settings.list_plan {
+                ListPlan::Paged => ListParams::default().limit(self.settings.page_size.get()),
+                ListPlan::WatchCache => ListParams::default().at("0"),
+            }
+        };
+        let mut items = Vec::new();
+        loop {
+            let page = decode(self.page(resource, &params, call).await?).await?;
+            items.extend(page.items.unwrap_or_default());
+            match page.metadata.next {
+                Some(token) if !token.is_empty() => params.continue_token = Some(token),
+                _ => return Ok(items),
+            }
+        }
+    }
+
+    async fn page(&self, resource: Resource, params: &ListParams, call: &Call) -> Result<Bytes, Error> {
+        let operation = Operation { verb: "list", resource: resource.plural() };
+        let request = || {
+            let built = self.requests(resource).list(params);
+            built.map_err(|error| Error::Internal(error.to_string()))
+        };
+        self.settings.retry.run(call, async || self.attempt(operation, request()?, call).await).await
+    }
+}
+
+/// Decodes a page off the async threads: 500 objects are megabytes of JSON, milliseconds of work.
+async fn decode<T: DeserializeOwned + Send + 'static>(body: Bytes) -> Result<Page<T>, Error> {
+    let decoded = tokio::task::spawn_blocking(move || serde_json::from_slice(&body)).await;
+    decoded.map_err(|error| Error::Internal(error.to_string()))?.map_err(Error::Unreadable)
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+struct Page<T> {
+    #[serde(default)]
+    metadata: PageMeta,
+    /// `null` is an empty list, as Go writes one; a body without the field is no list at all.
+    #[serde(deserialize_with = "Option::deserialize")]
+    items: Option<Vec<T>>,
+}
+
+#[derive(Deserialize, Default)]
+struct PageMeta {
+    #[serde(rename = "continue")]
+    next: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_is_no_list_is_not_an_empty_list() {
+        let read = async |body: &'static str| decode::<serde_json::Value>(Bytes::from(body)).await;
+        assert!(read(r#"{"metadata":{}}"#).await.is_err());
+        assert!(read("<html>").await.is_err());
+        assert_eq!(read(r#"{"metadata":{},"items":null}"#).await.ok().map(|page| page.items), Some(None));
+        let page = read(r#"{"metadata":{"continue":"t"},"items":[1]}"#).await.ok().unwrap();
+        assert_eq!((page.metadata.next.as_deref(), page.items.unwrap().len()), (Some("t"), 1));
+    }
+}

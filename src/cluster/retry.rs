@@ -1,0 +1,150 @@
+//! Trying again, above the throttle, so that every attempt takes its own token.
+//!
+//! The one file that names the crate `backoff`. A retry is spent only on what may pass by itself, within the
+//! caller's deadline, and only while somebody still waits for the answer.
+
+use super::error::Error;
+use crate::call::Call;
+use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff};
+use std::num::NonZeroU32;
+use tokio::time::{Duration, sleep};
+
+/// How often and how soon a failed attempt is made again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Attempts in all, the first included; one means no retry.
+    pub max_attempts: NonZeroU32,
+    /// The delay before the first retry; it doubles from one to the next. Each is spread by half of itself.
+    pub initial: Duration,
+    /// The longest delay, unless the API server asks for a longer one.
+    pub max: Duration,
+}
+
+impl Policy {
+    fn delays(&self) -> ExponentialBackoff {
+        ExponentialBackoffBuilder::new()
+            .with_initial_interval(self.initial)
+            .with_multiplier(2.0)
+            .with_max_interval(self.max)
+            .with_max_elapsed_time(None)
+            .build()
+    }
+
+    /// Makes attempts until one succeeds, fails for good, or another one makes no sense.
+    ///
+    /// The API server's Retry-After wins over the computed delay, of which a quarter is added as jitter, so that
+    /// callers that were refused together do not come back together.
+    ///
+    /// # Errors
+    /// That of the last attempt: it is not transient, or was the last one allowed, or the next would come after
+    /// the call's deadline, or nobody waits for the answer any more.
+    pub async fn run<T>(&self, call: &Call, mut attempt: impl AsyncFnMut() -> Result<T, Error>) -> Result<T, Error> {
+        let mut delays = self.delays();
+        for _ in 1..self.max_attempts.get() {
+            let error = match attempt().await {
+                Err(error) if error.is_transient() => error,
+                outcome => return outcome,
+            };
+            let computed = delays.next_backoff().unwrap_or(self.max);
+            let delay = error.retry_after().map_or(computed, |asked| asked + computed / 4);
+            if delay >= call.remaining() {
+                return Err(error);
+            }
+            log::debug!("trying again in {}ms: {error}", delay.as_millis());
+            sleep(delay).await;
+            if !call.is_wanted() {
+                return Err(error);
+            }
+        }
+        attempt().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+    use tokio::time::Instant;
+
+    const POLICY: Policy = Policy {
+        max_attempts: NonZeroU32::new(5).unwrap(),
+        initial: Duration::from_millis(200),
+        max: Duration::from_secs(5),
+    };
+
+    fn answered(status: u16, retry_after: Option<u64>) -> Error {
+        Error::Answered {
+            status: StatusCode::from_u16(status).unwrap(),
+            reason: String::new(),
+            message: String::new(),
+            retry_after: retry_after.map(Duration::from_secs),
+        }
+    }
+
+    fn call_for(seconds: u64) -> Call {
+        Call::until(Instant::now() + Duration::from_secs(seconds))
+    }
+
+    /// Runs against an API server that always fails like this; how many attempts it saw and what came of it.
+    async fn fail_with(call: &Call, error: impl Fn() -> Error) -> (u32, Error) {
+        let mut attempts = 0;
+        let outcome = POLICY
+            .run(call, async || {
+                attempts += 1;
+                Err::<(), _>(error())
+            })
+            .await;
+        (attempts, outcome.unwrap_err())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_transient_failure_is_tried_again() {
+        let mut left = 2;
+        let outcome = POLICY
+            .run(&call_for(60), async || {
+                if left == 0 {
+                    return Ok("answer");
+                }
+                left -= 1;
+                Err(answered(503, None))
+            })
+            .await;
+        assert_eq!(outcome.unwrap(), "answer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn attempts_are_bounded_and_the_last_error_is_told() {
+        let (attempts, error) = fail_with(&call_for(600), || answered(429, Some(1))).await;
+        assert_eq!(attempts, 5);
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lasting_failure_is_told_at_once() {
+        for status in [400, 401, 403, 404, 409, 410, 422] {
+            assert_eq!(fail_with(&call_for(60), || answered(status, None)).await.0, 1, "{status}");
+        }
+        assert_eq!(fail_with(&call_for(60), || Error::Deadline).await.0, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retry_after_wins_over_the_computed_delay() {
+        let began = Instant::now();
+        let (_, _) = fail_with(&call_for(600), || answered(429, Some(30))).await;
+        assert!(began.elapsed() >= Duration::from_secs(120), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(128), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_retry_that_would_come_too_late_is_not_waited_for() {
+        let began = Instant::now();
+        let (attempts, _) = fail_with(&call_for(20), || answered(429, Some(30))).await;
+        assert_eq!((attempts, began.elapsed()), (1, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waiting_means_no_retry() {
+        let call = call_for(60).while_wanted(|| false);
+        assert_eq!(fail_with(&call, || answered(503, None)).await.0, 1);
+    }
+}
