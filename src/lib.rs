@@ -2,5 +2,6 @@
 pub mod call;
 pub mod cluster;
 pub mod labels;
+pub mod memo;
 pub mod metrics;
 pub mod throttle;

@@ -1,0 +1,59 @@
+//! What a question is, so that equal questions share an answer and a wider answer serves a narrower question.
+
+use crate::labels::{Narrowing, ObjectName};
+
+/// A question about one resource in the sandbox namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// The object with this name.
+    One(ObjectName),
+    /// All objects that the narrowing asks for.
+    List(Narrowing),
+}
+
+impl Key {
+    /// The wider questions whose answers hold this one's, the widest first.
+    pub(super) fn wider(&self) -> impl Iterator<Item = Self> {
+        let narrowings = match self {
+            Self::One(_) => vec![Narrowing::default()],
+            Self::List(narrowing) => {
+                let mut wider = vec![Narrowing::default()];
+                if narrowing.env.is_some() {
+                    wider.push(Narrowing { env: narrowing.env.clone(), ..Narrowing::default() });
+                }
+                if narrowing.with_ttl {
+                    wider.push(Narrowing { with_ttl: true, ..Narrowing::default() });
+                }
+                wider.retain(|wider| wider != narrowing);
+                wider
+            }
+        };
+        narrowings.into_iter().map(Self::List)
+    }
+
+    /// Whether the answer may show the object `name`.
+    pub(super) fn may_show(&self, name: &ObjectName) -> bool {
+        match self {
+            Self::One(one) => one == name,
+            Self::List(_) => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::LabelValue;
+
+    #[test]
+    fn a_question_is_served_by_wider_ones_but_not_by_itself() {
+        let env = LabelValue::new("weather").ok();
+        let of_env = Narrowing { env: env.clone(), ..Narrowing::default() };
+        let of_owner_in_env = Narrowing { owner: LabelValue::new("jun").ok(), ..of_env.clone() };
+        let wider = |key: Key| key.wider().collect::<Vec<_>>();
+        assert_eq!(wider(Key::List(Narrowing::default())), []);
+        assert_eq!(wider(Key::List(of_env.clone())), [Key::List(Narrowing::default())]);
+        assert_eq!(wider(Key::List(of_owner_in_env)), [Key::List(Narrowing::default()), Key::List(of_env)]);
+        assert_eq!(wider(Key::One(ObjectName::new("x").unwrap())), [Key::List(Narrowing::default())]);
+    }
+}
