@@ -1,7 +1,12 @@
 //! aenv-controller.
 pub mod call;
 pub mod cluster;
+pub mod envelope;
+pub mod gateway;
+pub mod instances;
 pub mod labels;
+pub mod listing;
 pub mod memo;
 pub mod metrics;
+pub mod services;
 pub mod throttle;

@@ -40,7 +40,7 @@ impl Cluster {
             let built = self.requests(resource).get(name.as_str(), &GetParams::default());
             built.map_err(|error| Error::Internal(error.to_string()))
         };
-        let body = self.settings.retry.run(call, async || self.attempt(operation, request()?, call).await).await?;
+        let body = self.settings.retry.run(call, || async { self.attempt(operation, request()?, call).await }).await?;
         serde_json::from_slice(&body).map_err(Error::Unreadable)
     }
 
@@ -94,7 +94,7 @@ impl Cluster {
             let built = self.requests(resource).list(params);
             built.map_err(|error| Error::Internal(error.to_string()))
         };
-        self.settings.retry.run(call, async || self.attempt(operation, request()?, call).await).await
+        self.settings.retry.run(call, || async { self.attempt(operation, request()?, call).await }).await
     }
 }
 

@@ -99,6 +99,16 @@ pub struct Found<V> {
     pub fresh_for: Duration,
 }
 
+impl<V> Found<V> {
+    /// The same answer, as old as before, with another value.
+    #[must_use]
+    pub fn map(self, value: impl FnOnce(&V) -> V) -> Self {
+        let Answer { value: old, read, generation } = &*self.answer;
+        let answer = Arc::new(Answer { value: value(old), read: *read, generation: *generation });
+        Self { answer, ..self }
+    }
+}
+
 /// How a caller asks.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {

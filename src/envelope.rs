@@ -1,0 +1,49 @@
+//! The envelope around every answer, as the existing clients parse it.
+
+use serde::Serialize;
+
+/// `{"success":…,"code":…,"message":…,"data":…}`; `message` stands in failures only.
+#[derive(Debug, Serialize)]
+pub struct Envelope<'a, T> {
+    success: bool,
+    /// Zero for success, else the HTTP status.
+    code: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    data: Option<T>,
+}
+
+impl<T: Serialize> Envelope<'_, T> {
+    /// An answer of success.
+    pub fn success(data: T) -> Self {
+        Self { success: true, code: 0, message: None, data: Some(data) }
+    }
+
+    /// The JSON text.
+    #[must_use]
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("rows have string keys and their serializers do not fail")
+    }
+}
+
+impl<'a> Envelope<'a, ()> {
+    /// An answer of failure with this HTTP status; `data` is `null`.
+    #[must_use]
+    pub fn failure(code: u16, message: &'a str) -> Self {
+        Self { success: false, code, message: Some(message), data: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn success_and_failure_have_the_recorded_shape() {
+        assert_eq!(Envelope::success([1, 2]).to_json(), br#"{"success":true,"code":0,"data":[1,2]}"#);
+        assert_eq!(
+            Envelope::failure(404, r#"pods "x" not found"#).to_json(),
+            br#"{"success":false,"code":404,"message":"pods \"x\" not found","data":null}"#
+        );
+    }
+}

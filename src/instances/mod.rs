@@ -1,0 +1,85 @@
+//! Environment instances: what AEnvironment means by a Pod.
+
+mod ttl;
+mod view;
+
+pub use view::InstanceRow;
+
+use crate::call::Call;
+use crate::cluster::{Cluster, Failed, Resource, slim};
+use crate::labels::{Narrowing, ObjectName};
+use crate::listing::Listing;
+use crate::memo::{Asked, Error, Found, Key, Memo};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+const LIST_PODS: &str = "failed to list pods";
+const GET_POD: &str = "failed to get pod";
+
+/// The environment instances of the sandbox namespace.
+pub struct Instances {
+    memo: Memo<Listing<InstanceRow>, Failed>,
+    cluster: Arc<Cluster>,
+}
+
+impl Instances {
+    /// Instances read from `cluster` and remembered in `memo`.
+    #[must_use]
+    pub fn new(cluster: Arc<Cluster>, memo: Memo<Listing<InstanceRow>, Failed>) -> Self {
+        Self { memo, cluster }
+    }
+
+    /// The instances that `narrowing` asks for.
+    ///
+    /// # Errors
+    /// [`Error`], if the list could not be had in full.
+    pub async fn list_instances(
+        &self,
+        narrowing: Narrowing,
+        asked: Asked,
+    ) -> Result<Found<Listing<InstanceRow>>, Error<Failed>> {
+        let cluster = Arc::clone(&self.cluster);
+        let key = Key::List(narrowing.clone());
+        self.memo.read(key, asked, move |call| async move { list(&cluster, &narrowing, &call).await }).await
+    }
+
+    /// The instances that `narrowing` asks for and whose time to live has passed. Only those that carry one are
+    /// fetched; those that are being deleted already are left out.
+    ///
+    /// # Errors
+    /// As [`Instances::list_instances`].
+    pub async fn list_expired_instances(
+        &self,
+        narrowing: Narrowing,
+        asked: Asked,
+    ) -> Result<Found<Listing<InstanceRow>>, Error<Failed>> {
+        let found = self.list_instances(Narrowing { with_ttl: true, ..narrowing }, asked).await?;
+        let now = Timestamp::now();
+        Ok(found.map(|listing| listing.filtered(|row| row.has_expired(now))))
+    }
+
+    /// The instance `name`.
+    ///
+    /// # Errors
+    /// [`Error`]; a Pod that does not exist is the API server's 404.
+    pub async fn get_instance(
+        &self,
+        name: ObjectName,
+        asked: Asked,
+    ) -> Result<Found<Listing<InstanceRow>>, Error<Failed>> {
+        let cluster = Arc::clone(&self.cluster);
+        let key = Key::One(name.clone());
+        self.memo.read(key, asked, move |call| async move { get(&cluster, &name, &call).await }).await
+    }
+}
+
+async fn list(cluster: &Cluster, narrowing: &Narrowing, call: &Call) -> Result<Listing<InstanceRow>, Failed> {
+    let pods = cluster.list::<slim::Pod>(Resource::Pods, narrowing, call).await.map_err(Failed::to(LIST_PODS))?;
+    let read = Timestamp::now();
+    Ok(Listing::new(pods.into_iter().map(|pod| InstanceRow::new(pod, read))))
+}
+
+async fn get(cluster: &Cluster, name: &ObjectName, call: &Call) -> Result<Listing<InstanceRow>, Failed> {
+    let pod = cluster.get::<slim::Pod>(Resource::Pods, name, call).await.map_err(Failed::to(GET_POD))?;
+    Ok(Listing::new([InstanceRow::new(pod, Timestamp::now())]))
+}
