@@ -13,6 +13,8 @@ mod nearest;
 mod reader;
 mod sections;
 mod sources;
+#[cfg(test)]
+mod tests;
 
 pub use fault::{Fault, SettingsError};
 pub use given::Source;
