@@ -1,5 +1,6 @@
 //! aenv-controller.
 pub mod call;
+pub mod cli;
 pub mod cluster;
 pub mod envelope;
 pub mod gateway;
@@ -9,4 +10,5 @@ pub mod listing;
 pub mod memo;
 pub mod metrics;
 pub mod services;
+pub mod settings;
 pub mod throttle;

@@ -1,0 +1,58 @@
+//! The macro behind the table of settings: each key is declared once, and the struct with its field, the reading,
+//! the writing and a line of documentation follow from it.
+
+/// Declares the sections and [`Settings`](super::Settings), which holds them.
+///
+/// `field: Type = "key", kind(…).default(…);` declares the key `section.key` of a section. Behind the comma stands a
+/// [`Key<Type>`](super::kind::Key).
+macro_rules! settings {
+    ($(
+        $(#[$about:meta])*
+        $section:ident: $Section:ident {$(
+            $(#[$doc:meta])*
+            $field:ident: $Type:ty = $key:literal, $declared:expr;
+        )*}
+    )*) => {
+        $(
+            $(#[$about])*
+            #[derive(Debug, Clone, PartialEq)]
+            pub struct $Section {$(
+                $(#[$doc])*
+                #[doc = concat!("\nKey `", stringify!($section), ".", $key, "`: `", stringify!($declared), "`.")]
+                pub $field: $Type,
+            )*}
+        )*
+
+        /// What the controller runs with: checked, plain values, a struct per section of the file.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Settings {$(
+            $(#[$about])*
+            pub $section: $Section,
+        )*}
+
+        impl Settings {
+            /// Asks `reader` for every key, in the order of the table.
+            pub(super) fn read(reader: &mut Reader) -> Self {
+                Self {$(
+                    $section: $Section {$(
+                        $field: reader.read(concat!(stringify!($section), ".", $key), $declared),
+                    )*},
+                )*}
+            }
+
+            /// The effective settings as a file that gives the same ones when it is loaded, every key in the order
+            /// of the shipped `config/controller.yaml`.
+            #[must_use]
+            pub fn render(&self) -> String {
+                let sections = [$(
+                    [
+                        concat!(stringify!($section), ":\n").to_owned(),
+                        $(format!("  {}: {}\n", $key, $declared.kind.write(&self.$section.$field)),)*
+                    ].concat(),
+                )*];
+                sections.join("\n")
+            }
+        }
+    };
+}
+pub(super) use settings;
