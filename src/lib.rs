@@ -1,9 +1,11 @@
 //! aenv-controller.
+pub mod app;
 pub mod call;
 pub mod cli;
 pub mod cluster;
 pub mod envelope;
 pub mod gateway;
+pub mod http;
 pub mod instances;
 pub mod labels;
 pub mod listing;

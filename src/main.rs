@@ -1,2 +1,107 @@
-//! The `controller` binary.
-fn main() {}
+//! The `controller` binary: arguments, logger, signals, exit codes.
+
+use aenv_controller::app::{self, Running};
+use aenv_controller::cli::{self, Cli, Command, EXIT_USAGE};
+use aenv_controller::settings::{Settings, environment};
+use std::io::{self, Write};
+use std::process::ExitCode;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What is logged unless `RUST_LOG` says otherwise. kube logs whole bodies when they cannot be decoded; what matters
+/// of that is logged at our own edge.
+const DEFAULT_LOG: &str = "info,kube_client=off";
+
+/// The exit code for a start that failed for another reason than its settings.
+const EXIT_FAILED_START: u8 = 1;
+
+fn main() -> ExitCode {
+    let cli = match Cli::parse(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody is left to tell if the terminal is gone.
+            let _unprinted = error.print();
+            return ExitCode::from(cli::exit_code(&error));
+        }
+    };
+    let settings = match Settings::load(&cli.flags, environment()) {
+        Ok(settings) => settings,
+        Err(faults) => {
+            eprintln!("The settings are refused:\n{faults}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    if matches!(cli.command, Command::CheckConfig) {
+        return print(&settings.render());
+    }
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(DEFAULT_LOG)).init();
+    let without_effect = cli.flags.without_effect();
+    if !without_effect.is_empty() {
+        log::info!("accepted without effect: {}", without_effect.join(", "));
+    }
+    match run(cli.command, &settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("❌ {error}");
+            ExitCode::from(EXIT_FAILED_START)
+        }
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(EXIT_FAILED_START),
+    }
+}
+
+fn run(command: Command, settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
+    let runtime = Runtime::new()?;
+    let outcome = runtime.block_on(async {
+        match command {
+            Command::Serve | Command::CheckConfig => serve(settings).await,
+            #[cfg(feature = "sandbox")]
+            Command::Sandbox(_) => serve(settings).await,
+        }
+    });
+    // Fetches that nobody waits for any more are no reason to stay.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
+    let signals = Signals::listen()?;
+    let cluster = app::find_cluster(settings).await?;
+    let running = app::start(settings, cluster, None)?;
+    signals.drain(running).await;
+    Ok(())
+}
+
+/// The signals that end the process.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+
+    /// Serves until the first signal, then drains; a second signal ends it at once.
+    async fn drain(mut self, running: Running) {
+        let first = self.next().await;
+        log::info!("{first}: not ready any more, draining; a second signal ends at once");
+        tokio::select! {
+            () = running.stop() => log::info!("drained"),
+            second = self.next() => log::warn!("{second}: ending at once"),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The composition root: builds every layer from the settings, hands plain values down, serves, and drains.
+
+use crate::cluster::locate::{Located, NotLocated, locate};
+use crate::cluster::{self, Cluster};
+use crate::http::Api;
+use crate::http::health::Readiness;
+use crate::http::server::{Listener, MoreRoutes, serve_api, serve_health, serve_metrics};
+use crate::instances::Instances;
+use crate::memo::{self, Memo};
+use crate::metrics::Metrics;
+use crate::services::Services;
+use crate::settings::{self, DEFAULT_NAMESPACE, Settings};
+use crate::throttle::{self, Throttle};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::time::Duration;
+
+/// Why the controller does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No cluster, or none that can be used.
+    #[error(transparent)]
+    Cluster(#[from] NotLocated),
+    /// The cluster's credentials or certificates cannot be used.
+    #[error("the client for the cluster from {source_name} cannot be built: {error}")]
+    Client {
+        /// Where the cluster was found.
+        source_name: String,
+        /// What is wrong.
+        error: String,
+    },
+    /// A listener could not be bound.
+    #[error("cannot listen on {addr} ({key}): {error}")]
+    Listen {
+        /// The setting.
+        key: &'static str,
+        /// Its address.
+        addr: SocketAddr,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+/// A controller that serves.
+#[derive(Debug)]
+pub struct Running {
+    api: Listener,
+    health: Listener,
+    metrics: Listener,
+    readiness: Readiness,
+    drain: Duration,
+}
+
+impl Running {
+    /// Where the API is served.
+    #[must_use]
+    pub fn api_addr(&self) -> SocketAddr {
+        self.api.addr()
+    }
+
+    /// Where `/readyz` and `/livez` are served.
+    #[must_use]
+    pub fn health_addr(&self) -> SocketAddr {
+        self.health.addr()
+    }
+
+    /// Where `/metrics` is served.
+    #[must_use]
+    pub fn metrics_addr(&self) -> SocketAddr {
+        self.metrics.addr()
+    }
+
+    /// Stops: not ready any more, then no new connections, then, once requests under way have ended or `drain_ms`
+    /// is over, the end. `/readyz` and `/metrics` answer until then.
+    pub async fn stop(self) {
+        self.readiness.withdraw();
+        self.api.drain(self.drain).await;
+        self.health.drain(Duration::ZERO).await;
+        self.metrics.drain(Duration::ZERO).await;
+    }
+}
+
+/// Finds the cluster that `settings` mean. Makes no call.
+///
+/// # Errors
+/// [`StartError::Cluster`], which names what was tried.
+pub async fn find_cluster(settings: &Settings) -> Result<Located, StartError> {
+    let settings::Kubernetes { kubeconfig, context, .. } = &settings.kubernetes;
+    Ok(locate(kubeconfig.as_deref(), context.as_deref()).await?)
+}
+
+/// Starts serving. No call is made to the API server until somebody asks.
+///
+/// `more` adds routes to the API's listener.
+///
+/// # Errors
+/// [`StartError`]; the process should end then.
+pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) -> Result<Running, StartError> {
+    let Settings { server, memo, .. } = settings;
+    let metrics = Arc::new(Metrics::new(settings.throttle.rate().unwrap_or(f64::INFINITY)));
+    let throttle = Arc::new(Throttle::new(throttle_limits(&settings.throttle), Arc::clone(&metrics)));
+    let namespace = settings.kubernetes.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
+    announce(settings, &cluster, namespace);
+
+    let (source_name, config) = (cluster.source, cluster.config);
+    let cluster = Cluster::new(config, cluster_settings(settings, namespace), throttle)
+        .map_err(|error| StartError::Client { source_name, error: error.to_string() })?;
+    let cluster = Arc::new(cluster);
+    // The two memories share the bytes evenly.
+    let limits = memo::Limits {
+        list_ttl: memo.list_ttl,
+        get_ttl: memo.get_ttl,
+        max_bytes: memo.max_bytes / 2,
+        fetch_deadline: server.request_deadline,
+    };
+    let services_memo = Memo::new("services", limits, Handle::current(), Arc::clone(&metrics));
+    let instances_memo = Memo::new("instances", limits, Handle::current(), Arc::clone(&metrics));
+    let domain = format!("{namespace}.{}", settings.services.domain_suffix);
+    let api = Arc::new(Api {
+        services: Services::new(Arc::clone(&cluster), services_memo, domain),
+        instances: Instances::new(cluster, instances_memo),
+        request_deadline: server.request_deadline,
+        max_body_bytes: server.max_body_bytes,
+        metrics: Arc::clone(&metrics),
+    });
+
+    let listen = |key, addr| move |error| StartError::Listen { key, addr, error };
+    let health_addr = SocketAddr::new(server.bind, server.readiness_port);
+    let api_addr = SocketAddr::new(server.bind, server.port);
+    let readiness = Readiness::ready();
+    let metrics =
+        serve_metrics(server.metrics_addr, metrics).map_err(listen("server.metrics_addr", server.metrics_addr))?;
+    let api = serve_api(api_addr, api, server.drain, more).map_err(listen("server.port", api_addr))?;
+    let health = serve_health(health_addr, readiness.clone()).map_err(listen("server.readiness_port", health_addr))?;
+    log::info!("✅ Ready on {}, readiness on {}, metrics on {}", api.addr(), health.addr(), metrics.addr());
+    Ok(Running { api, health, metrics, readiness, drain: server.drain })
+}
+
+/// The lines that the operators' runbook looks for.
+fn announce(settings: &Settings, cluster: &Located, namespace: &str) {
+    let Settings { throttle, memo, list, .. } = settings;
+    match throttle.rate() {
+        Some(qps) => log::info!("🔧 API Rate Limiting configured: QPS={qps}, Burst={}", throttle.burst),
+        None => log::info!("🔧 API Rate Limiting configured: QPS=unlimited, Burst=unlimited"),
+    }
+    log::info!(
+        "🔗 Shared Kubernetes client for all handlers: {} from {}, namespace {namespace}",
+        cluster.config.cluster_url,
+        cluster.source
+    );
+    log::info!(
+        "🎯 On-demand lists, no reflector: pages of {}, lists kept {}ms, objects kept {}ms",
+        list.page_size,
+        memo.list_ttl.as_millis(),
+        memo.get_ttl.as_millis()
+    );
+}
+
+fn throttle_limits(throttle: &settings::Throttle) -> throttle::Limits {
+    throttle::Limits {
+        rate: throttle.rate().map(|qps| throttle::Rate { qps, burst: throttle.burst.get() }),
+        max_wait: throttle.max_wait,
+        max_in_flight: throttle.max_in_flight.get(),
+    }
+}
+
+fn cluster_settings(settings: &Settings, namespace: &str) -> cluster::Settings {
+    let Settings { kubernetes, retry, list, throttle, .. } = settings;
+    cluster::Settings {
+        namespace: namespace.to_owned(),
+        user_agent: kubernetes.user_agent.clone(),
+        connect_timeout: kubernetes.connect_timeout,
+        read_timeout: kubernetes.read_timeout,
+        max_idle: throttle.max_in_flight.get(),
+        retry: cluster::retry::Policy { max_attempts: retry.max_attempts, initial: retry.initial, max: retry.max },
+        page_size: list.page_size,
+        list_plan: match list.plan {
+            settings::ListPlan::Paged => cluster::ListPlan::Paged,
+            settings::ListPlan::WatchCache => cluster::ListPlan::WatchCache,
+        },
+    }
+}

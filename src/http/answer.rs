@@ -1,0 +1,45 @@
+//! An answer of success, with its age and where it came from.
+
+use super::error::mime;
+use crate::listing::{Listing, Row, Shape};
+use crate::memo::{Asked, Found, Source};
+use actix_web::http::header::{AGE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+/// Renders `found`, or says that the caller has it already (`If-None-Match`).
+///
+/// `Age` is in seconds (RFC 9111, section 5.1); `Cache-Status` says whether the answer came from memory, and if
+/// not, why it had to be fetched (RFC 9211).
+pub(super) fn render<R: Row>(
+    request: &HttpRequest,
+    asked: Asked,
+    found: &Found<Listing<R>>,
+    shape: Shape,
+) -> HttpResponse {
+    request.extensions_mut().insert(found.source);
+    let rendered = found.answer.value.rendered(shape);
+    let known = request.headers().get_all(IF_NONE_MATCH).any(|tags| names(tags, &rendered.etag));
+    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response
+        .insert_header((ETAG, rendered.etag.as_str()))
+        .insert_header((AGE, found.answer.age().as_secs()))
+        .insert_header((CACHE_STATUS, cache_status(asked, found)));
+    if known { response.finish() } else { response.content_type(mime()).body(rendered.body.clone()) }
+}
+
+fn names(tags: &HeaderValue, etag: &str) -> bool {
+    let tags = tags.to_str().unwrap_or_default();
+    tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
+}
+
+fn cache_status<V>(asked: Asked, found: &Found<V>) -> String {
+    let forward = if asked.no_cache { "request" } else { "miss" };
+    let stored = if found.fresh_for.is_zero() { "" } else { "; stored" };
+    match found.source {
+        Source::Hit => format!("aenv-controller; hit; ttl={}", found.fresh_for.as_secs()),
+        Source::Fetched => format!("aenv-controller; fwd={forward}{stored}"),
+        Source::Joined => format!("aenv-controller; fwd={forward}; collapsed{stored}"),
+    }
+}

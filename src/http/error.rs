@@ -1,0 +1,181 @@
+//! Failures as HTTP answers: the one place that knows status codes.
+//!
+//! Every match below is without a wildcard over our own errors, so that a new variant forces a decision here. The
+//! body carries the message in the envelope, in the words of the controller that this one replaces.
+
+use crate::cluster::{self, Failed};
+use crate::envelope::Envelope;
+use crate::memo;
+use actix_web::error::QueryPayloadError;
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use tokio::time::Duration;
+
+/// The most characters of a refused value that are repeated to the caller.
+const VALUE_SHOWN: usize = 80;
+
+/// What a Retry-After says if nobody knows better.
+const SOON: Duration = Duration::from_secs(1);
+
+/// Why a request is not answered with 200.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The request says something that cannot be meant; the message names the field and the rule.
+    #[error("{0}")]
+    BadRequest(String),
+    /// No route has this path.
+    #[error("no such path; see README for the routes")]
+    NoSuchRoute,
+    /// The path exists, but not with this method.
+    #[error("http method not allowed")]
+    MethodNotAllowed,
+    /// A route that is known but cannot do its work yet.
+    #[error("{method} {route} is not written yet")]
+    NotWritten {
+        /// The method.
+        method: String,
+        /// The route's pattern.
+        route: String,
+    },
+    /// Reading did not succeed.
+    #[error(transparent)]
+    Read(#[from] memo::Error<Failed>),
+}
+
+impl ApiError {
+    /// The value of a field is refused; `why` goes on after the value, as in `is not a label value`.
+    pub(super) fn bad_value(field: &str, value: &str, why: &str) -> Self {
+        let shown = value.chars().take(VALUE_SHOWN).collect::<String>();
+        let more = if shown.len() < value.len() { "…" } else { "" };
+        Self::BadRequest(format!("{field}: {shown:?}{more} {why}"))
+    }
+
+    /// The query string cannot be read.
+    pub(super) fn query(error: &QueryPayloadError) -> Self {
+        let QueryPayloadError::Deserialize(why) = error else { return Self::BadRequest(format!("query: {error}")) };
+        Self::BadRequest(format!("query: {why}"))
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        let asked = match self {
+            Self::Read(memo::Error::Fetch(failed)) => failed.source.retry_after(),
+            Self::Read(memo::Error::Deadline | memo::Error::Lost)
+            | Self::BadRequest(_)
+            | Self::NoSuchRoute
+            | Self::MethodNotAllowed
+            | Self::NotWritten { .. } => None,
+        };
+        let again = matches!(self.status_code(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT);
+        again.then(|| asked.unwrap_or(SOON))
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::NoSuchRoute => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotWritten { .. } => StatusCode::NOT_IMPLEMENTED,
+            Self::Read(memo::Error::Fetch(failed)) => of_cluster(&failed.source),
+            Self::Read(memo::Error::Deadline) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Read(memo::Error::Lost) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status_code();
+        let mut response = HttpResponseBuilder::new(status);
+        response.content_type(mime());
+        if let Some(after) = self.retry_after() {
+            // Rounded up: who comes back a moment too early is refused again.
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            response.insert_header((header::RETRY_AFTER, seconds.max(1)));
+        }
+        response.body(Envelope::failure(status.as_u16(), &self.to_string()).to_json())
+    }
+}
+
+fn of_cluster(error: &cluster::Error) -> StatusCode {
+    match error {
+        cluster::Error::Answered { status, .. } => of_answer(status.as_u16()),
+        cluster::Error::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
+        cluster::Error::Deadline | cluster::Error::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
+        cluster::Error::Unreachable(_) | cluster::Error::Unreadable(_) => StatusCode::BAD_GATEWAY,
+        cluster::Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// What an answer of the API server is to our caller. What the caller can mend keeps its status; overload is said
+/// as overload; and what only concerns our own rights or the API server's health is a bad gateway.
+fn of_answer(status: u16) -> StatusCode {
+    match status {
+        400 => StatusCode::BAD_REQUEST,
+        404 => StatusCode::NOT_FOUND,
+        409 => StatusCode::CONFLICT,
+        422 => StatusCode::UNPROCESSABLE_ENTITY,
+        // A list that expired twice between two pages: the API server is too slow for it just now.
+        410 | 429 | 503 => StatusCode::SERVICE_UNAVAILABLE,
+        504 => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::BAD_GATEWAY,
+    }
+}
+
+/// The content type of every answer of the API.
+pub(super) fn mime() -> header::ContentType {
+    header::ContentType::json()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::throttle::Refused;
+    use std::sync::Arc;
+
+    fn failed(source: cluster::Error) -> ApiError {
+        ApiError::Read(memo::Error::Fetch(Arc::new(Failed { action: "failed to list pods", source })))
+    }
+
+    fn answered(status: u16, retry_after: Option<u64>) -> ApiError {
+        failed(cluster::Error::Answered {
+            status: StatusCode::from_u16(status)
+                .map(|status| http::StatusCode::from_u16(status.as_u16()).unwrap())
+                .unwrap(),
+            reason: String::new(),
+            message: "why".to_owned(),
+            retry_after: retry_after.map(Duration::from_secs),
+        })
+    }
+
+    fn told(error: &ApiError) -> (u16, Option<String>) {
+        let response = error.error_response();
+        let after = response.headers().get(header::RETRY_AFTER);
+        (response.status().as_u16(), after.map(|after| after.to_str().unwrap().to_owned()))
+    }
+
+    #[test]
+    fn overload_is_said_as_overload() {
+        assert_eq!(told(&answered(429, Some(7))), (503, Some("7".into())));
+        assert_eq!(told(&answered(503, None)), (503, Some("1".into())));
+        assert_eq!(told(&answered(504, None)), (504, Some("1".into())));
+        assert_eq!(told(&answered(410, None)), (503, Some("1".into())));
+        let refused = Refused { retry_after: Duration::from_millis(2_100) };
+        assert_eq!(told(&failed(cluster::Error::Refused(refused))), (503, Some("3".into())));
+        assert_eq!(told(&ApiError::Read(memo::Error::Deadline)), (504, Some("1".into())));
+    }
+
+    #[test]
+    fn what_the_caller_can_mend_keeps_its_status_and_our_own_trouble_is_a_bad_gateway() {
+        for (theirs, ours) in [(400, 400), (404, 404), (409, 409), (422, 422), (401, 502), (403, 502), (500, 502)] {
+            assert_eq!(told(&answered(theirs, None)), (ours, None), "{theirs}");
+        }
+        assert_eq!(told(&failed(cluster::Error::Unreachable("refused".into()))), (502, None));
+    }
+
+    #[test]
+    fn long_values_are_cut_and_odd_ones_escaped() {
+        let error = ApiError::bad_value("owner", &"x\n".repeat(100), "is not a label value");
+        let message = error.to_string();
+        assert!(message.len() < 300 && !message.contains('\n') && message.contains('…'), "{message}");
+    }
+}

@@ -1,0 +1,52 @@
+//! What Kubernetes and Prometheus ask: `/readyz` and `/livez` on one listener, `/metrics` on another.
+//!
+//! Neither asks the API server anything: an overload of it must not take every replica out of service.
+
+use crate::metrics::{self, Metrics};
+use actix_web::HttpResponse;
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::web::{Data, ServiceConfig, get, resource};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether requests are welcome. True from the start to the first signal to stop.
+#[derive(Debug, Clone)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Ready.
+    #[must_use]
+    pub fn ready() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
+    }
+
+    /// From now on new requests should go elsewhere.
+    pub fn withdraw(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// `/readyz` and `/livez`.
+pub fn health_routes(config: &mut ServiceConfig, readiness: Readiness) {
+    config
+        .app_data(Data::new(readiness))
+        .service(resource("/readyz").route(get().to(readyz)))
+        .service(resource("/livez").route(get().to(async || "ok\n")));
+}
+
+/// `/metrics`.
+pub fn metrics_routes(config: &mut ServiceConfig, metrics: Arc<Metrics>) {
+    config.app_data(Data::from(metrics)).service(resource("/metrics").route(get().to(render_metrics)));
+}
+
+async fn readyz(readiness: Data<Readiness>) -> HttpResponse {
+    if readiness.0.load(Ordering::Relaxed) {
+        HttpResponse::Ok().body("ok\n")
+    } else {
+        HttpResponse::ServiceUnavailable().body("draining\n")
+    }
+}
+
+async fn render_metrics(metrics: Data<Metrics>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT_TYPE)).body(metrics.render())
+}

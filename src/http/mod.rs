@@ -1,0 +1,92 @@
+//! The HTTP API: routes, what a request may say, and what an answer looks like.
+//!
+//! The only module, besides the sandbox, that names actix. Handlers check what they are given, ask `services` or
+//! `instances`, and render; they decide nothing else. Status codes are known to [`error`] alone.
+
+mod access;
+mod answer;
+pub mod error;
+mod gateway;
+pub mod health;
+mod pods;
+mod query;
+pub mod server;
+mod services;
+
+use access::log_and_count;
+
+use crate::instances::Instances;
+use crate::memo::Asked;
+use crate::metrics::Metrics;
+use crate::services::Services;
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
+use actix_web::web::{self, PayloadConfig, QueryConfig, ServiceConfig, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use error::ApiError;
+use std::sync::Arc;
+use tokio::time::{Duration, Instant};
+
+/// What handlers work with.
+pub struct Api {
+    /// Environment services.
+    pub services: Services,
+    /// Environment instances.
+    pub instances: Instances,
+    /// How long a caller waits for its answer.
+    pub request_deadline: Duration,
+    /// The largest request body in bytes.
+    pub max_body_bytes: usize,
+    /// Where requests are counted.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Api {
+    /// How the caller of a request with these headers asks.
+    fn asked(&self, headers: &HeaderMap) -> Asked {
+        let directives = headers.get_all(CACHE_CONTROL).filter_map(|value| value.to_str().ok());
+        let no_cache = directives.flat_map(|value| value.split(',')).any(|directive| directive.trim() == "no-cache");
+        Asked { deadline: Instant::now() + self.request_deadline, no_cache }
+    }
+}
+
+/// The one route table.
+fn routes(config: &mut ServiceConfig) {
+    let table = [
+        resource("/services").get(services::list_services).post(not_written),
+        resource("/services/{name}").get(services::get_service).put(not_written).delete(not_written),
+        resource("/pods").get(pods::list_pods).post(not_written),
+        resource("/pods/{name}").get(pods::get_pod).delete(not_written),
+        resource("/env-service").post(not_written),
+        resource("/env-service/{env}/list").get(gateway::list_services),
+        resource("/env-service/{id}").get(gateway::get_service).put(not_written).delete(not_written),
+        resource("/env-instance").post(not_written),
+        resource("/env-instance/list").get(gateway::page_instances),
+        resource("/env-instance/{env}/list").get(gateway::list_instances),
+        resource("/env-instance/{id}").get(gateway::get_instance).delete(not_written),
+    ];
+    for resource in table {
+        config.service(resource.default_service(web::to(method_not_allowed)));
+    }
+    config.default_service(web::to(not_found));
+    config.app_data(QueryConfig::default().error_handler(|error, _| ApiError::query(&error).into()));
+}
+
+/// The limit of request bodies, for the extractors of handlers.
+fn body_limit(api: &Api) -> PayloadConfig {
+    PayloadConfig::new(api.max_body_bytes)
+}
+
+async fn not_written(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::NotWritten {
+        method: request.method().to_string(),
+        route: request.match_pattern().unwrap_or_default(),
+    })
+}
+
+async fn method_not_allowed() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::MethodNotAllowed)
+}
+
+async fn not_found() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::NoSuchRoute)
+}

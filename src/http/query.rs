@@ -1,0 +1,148 @@
+//! What a query string or a path may say. Everything is checked here, before the API server is asked anything.
+
+use super::error::ApiError;
+use crate::labels::{LabelValue, Narrowing, ObjectName, Phase};
+use crate::services::Status;
+use serde::Deserialize;
+
+/// The query of the service lists. An empty value is as good as none.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct ServicesQuery {
+    env_name: Option<String>,
+    owner: Option<String>,
+    version: Option<String>,
+    status: Option<String>,
+}
+
+/// The query of the instance lists. An empty value is as good as none.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct PodsQuery {
+    env_name: Option<String>,
+    owner: Option<String>,
+    version: Option<String>,
+    status: Option<String>,
+    filter: Option<String>,
+}
+
+/// A query that may say nothing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoQuery {}
+
+impl ServicesQuery {
+    pub(super) fn narrowing(&self) -> Result<Narrowing, ApiError> {
+        narrowing(self.env_name.as_deref(), self.owner.as_deref(), self.version.as_deref())
+    }
+
+    pub(super) fn status(&self) -> Result<Option<Status>, ApiError> {
+        one_of("status", self.status.as_deref(), Status::ALL, Status::as_str)
+    }
+}
+
+impl PodsQuery {
+    pub(super) fn narrowing(&self) -> Result<Narrowing, ApiError> {
+        let narrowing = narrowing(self.env_name.as_deref(), self.owner.as_deref(), self.version.as_deref())?;
+        let phase = one_of("status", self.status.as_deref(), Phase::ALL, Phase::as_str)?;
+        Ok(Narrowing { phase, ..narrowing })
+    }
+
+    /// Whether only expired instances are asked for.
+    pub(super) fn expired(&self) -> Result<bool, ApiError> {
+        Ok(one_of("filter", self.filter.as_deref(), [()], |()| "expired")?.is_some())
+    }
+}
+
+/// The environment of a path such as `/env-service/weather@1.0.2/list`: a name, `name@version`, or `*` for all.
+/// What the path says wins; only `*` leaves it to the query.
+pub(super) fn in_env(narrowing: Narrowing, env: &str) -> Result<Narrowing, ApiError> {
+    if env == "*" {
+        return Ok(narrowing);
+    }
+    let (name, version) = env.split_once('@').unwrap_or((env, ""));
+    let (name, version) = (label("environment", Some(name))?, label("version", Some(version))?);
+    if name.is_none() {
+        return Err(ApiError::BadRequest("environment: a name, name@version or * is needed".to_owned()));
+    }
+    Ok(Narrowing { env: name, version: version.or(narrowing.version), ..narrowing })
+}
+
+/// The name of an object in a path.
+pub(super) fn object_name(field: &str, text: &str) -> Result<ObjectName, ApiError> {
+    ObjectName::new(text).map_err(|why| ApiError::bad_value(field, text, &why.to_string()))
+}
+
+fn narrowing(env: Option<&str>, owner: Option<&str>, version: Option<&str>) -> Result<Narrowing, ApiError> {
+    Ok(Narrowing {
+        env: label("envName", env)?,
+        owner: label("owner", owner)?,
+        version: label("version", version)?,
+        ..Narrowing::default()
+    })
+}
+
+fn label(field: &str, text: Option<&str>) -> Result<Option<LabelValue>, ApiError> {
+    let text = text.filter(|text| !text.is_empty());
+    text.map(|text| LabelValue::new(text).map_err(|why| ApiError::bad_value(field, text, &why.to_string()))).transpose()
+}
+
+fn one_of<T: Copy, const N: usize>(
+    field: &str,
+    text: Option<&str>,
+    all: [T; N],
+    word: fn(T) -> &'static str,
+) -> Result<Option<T>, ApiError> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let found = all.into_iter().find(|one| word(*one) == text);
+    found.map(Some).ok_or_else(|| {
+        let words = all.map(word).join(", ");
+        ApiError::bad_value(field, text, &format!("is not one of: {words}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(error: ApiError) -> String {
+        error.to_string()
+    }
+
+    #[test]
+    fn a_selector_cannot_be_widened() {
+        let query = ServicesQuery { env_name: Some("weather,business/aenv-owner=jun".into()), ..Default::default() };
+        let message = message(query.narrowing().unwrap_err());
+        assert!(message.starts_with(r#"envName: "weather,business/aenv-owner=jun" is not a label value"#), "{message}");
+    }
+
+    #[test]
+    fn empty_values_narrow_nothing() {
+        let query = PodsQuery { env_name: Some(String::new()), status: Some(String::new()), ..Default::default() };
+        assert_eq!(query.narrowing().unwrap(), Narrowing::default());
+        assert!(!query.expired().unwrap());
+    }
+
+    #[test]
+    fn a_word_that_is_not_known_is_answered_with_those_that_are() {
+        let query = PodsQuery { filter: Some("old".into()), ..Default::default() };
+        assert_eq!(message(query.expired().unwrap_err()), r#"filter: "old" is not one of: expired"#);
+        let query = ServicesQuery { status: Some("running".into()), ..Default::default() };
+        assert_eq!(
+            message(query.status().unwrap_err()),
+            r#"status: "running" is not one of: Creating, Updating, Running, Failed"#
+        );
+    }
+
+    #[test]
+    fn an_environment_may_carry_its_version() {
+        let of = |env| in_env(Narrowing::default(), env).unwrap().label_selector();
+        assert_eq!(of("*"), None);
+        assert_eq!(of("weather").as_deref(), Some("business/aenv-name=weather"));
+        assert_eq!(of("weather@").as_deref(), Some("business/aenv-name=weather"));
+        assert_eq!(of("weather@1.0.2").as_deref(), Some("business/aenv-name=weather,business/aenv-version=1.0.2"));
+        for bad in ["@1.0.2", "a b", "weather@1@2", "**"] {
+            assert!(in_env(Narrowing::default(), bad).is_err(), "{bad}");
+        }
+    }
+}
