@@ -1,4 +1,30 @@
-//! aenv-controller.
+//! The AEnvironment controller: a stateless API service that turns HTTP requests into Kubernetes objects.
+//!
+//! An *environment service* is a Deployment with a Service (and a PersistentVolumeClaim, if it has storage); an
+//! *environment instance* is a Pod. Nothing is mirrored and nothing is watched: a request is answered by paginated,
+//! selector-narrowed calls through one limited client, and the answer is remembered for seconds.
+//!
+//! ```text
+//! http  ->  services | instances  ->  memo  ->  cluster  ->  throttle  ->  API server
+//! (actix)   (what AEnvironment means) (moka)    (kube)       (tokens)
+//! ```
+//!
+//! Imports point that way only; `just layers` holds them to it.
+//!
+//! | module | its job |
+//! | --- | --- |
+//! | [`cli`], [`settings`] | flags, file and environment, checked as a whole |
+//! | [`app`] | the composition root: builds each layer, hands plain values down, serves, drains |
+//! | [`http`] | routes, what a request may say, status codes; with the sandbox the only one that names actix |
+//! | [`services`], [`instances`] | what AEnvironment means by a service and by an instance |
+//! | [`gateway`], [`envelope`], [`listing`] | what clients parse: the environment, the envelope, rows rendered once |
+//! | [`memo`] | answers kept for seconds, one fetch for all who ask; the only one that names moka |
+//! | [`cluster`] | the API server: the one client, pages, retries, slim decoding; the only one that names kube |
+//! | [`throttle`] | the token bucket around the transport |
+//! | [`call`], [`labels`], [`metrics`] | leaves that all may use: deadlines, checked words, counters |
+//!
+//! A replica that nobody asks anything makes no call, and any replica can be killed at any time.
+
 pub mod app;
 pub mod call;
 pub mod cli;

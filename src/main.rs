@@ -9,8 +9,8 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What is logged unless `RUST_LOG` says otherwise. kube logs whole bodies when they cannot be decoded; what matters
-/// of that is logged at our own edge.
-const DEFAULT_LOG: &str = "info,kube_client=off";
+/// of that is logged at our own edge. actix tells of each listener what our own lines tell already.
+const DEFAULT_LOG: &str = "info,actix_server=warn,kube_client=off";
 
 /// The exit code for a start that failed for another reason than its settings.
 const EXIT_FAILED_START: u8 = 1;
