@@ -1,1 +1,4 @@
 //! aenv-controller.
+
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
