@@ -37,6 +37,8 @@ pub mod labels;
 pub mod listing;
 pub mod memo;
 pub mod metrics;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod services;
 pub mod settings;
 pub mod throttle;

@@ -1,0 +1,465 @@
+//! The verbs: what a read shows and what a write does, apart from HTTP.
+//!
+//! Every write is one step under the store's lock: read, check, change, store. Nothing here waits.
+
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::decode;
+use super::defaults;
+use super::identity;
+use super::list::{ListOptions, Page, Query, parse_version};
+use super::object::Object;
+use super::patch;
+use super::resource::{Resource, Subresource, Target};
+use super::rollout::Rollout;
+use super::scale;
+use super::status::{ApiError, about};
+use super::store::{Key, Store};
+use super::validation;
+
+const MODIFIED: &str = "the object has been modified; please apply your changes to the latest version and try again";
+/// What a cluster's own controller takes off again as soon as nobody uses the claim.
+const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
+
+/// The objects and what may be done with them.
+#[derive(Debug)]
+pub(super) struct Api {
+    store: RwLock<Store>,
+    /// Whether objects move as if a cluster's controllers were at work.
+    rollout: bool,
+    /// Makes the uids of this run differ from those of any other.
+    salt: u64,
+}
+
+/// What a write works on.
+struct Write<'a> {
+    resource: Resource,
+    key: Key,
+    subresource: Option<Subresource>,
+    dry_run: bool,
+    store: RwLockWriteGuard<'a, Store>,
+    now: Timestamp,
+}
+
+impl Api {
+    pub(super) fn new(store: Store, rollout: bool) -> Self {
+        let salt =
+            u64::from_ne_bytes(Timestamp::now().as_nanosecond().to_ne_bytes()[..8].try_into().unwrap_or_default());
+        Self { store: RwLock::new(store), rollout, salt }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Store> {
+        self.store.read().expect("no holder of the lock panics")
+    }
+
+    fn write(&self, target: &Target, query: &Query) -> Result<Write<'_>, ApiError> {
+        Ok(Write {
+            resource: target.resource,
+            key: key_of(target)?,
+            subresource: target.subresource,
+            dry_run: query.get("dryRun").is_some_and(|dry_run| dry_run == "All"),
+            store: self.store.write().expect("no holder of the lock panics"),
+            now: Timestamp::now(),
+        })
+    }
+
+    /// Forgets the past, as etcd's compaction does.
+    pub(super) fn compact(&self) {
+        self.store.write().expect("no holder of the lock panics").compact();
+    }
+
+    /// One page of a collection.
+    pub(super) fn list(&self, target: &Target, query: &Query) -> Result<Page, ApiError> {
+        let options = ListOptions::parse(target.resource, query)?;
+        let namespace = target.namespace.as_deref();
+        Page::read(&self.read(), target.resource, namespace, &options, Timestamp::now())
+    }
+
+    /// One object, or its scale.
+    pub(super) fn get(&self, target: &Target, query: &Query) -> Result<Value, ApiError> {
+        let key = key_of(target)?;
+        let store = self.read();
+        if let Some(version) = query.get("resourceVersion").filter(|version| !version.is_empty()) {
+            let version = parse_version(version)?;
+            if version > store.revision() {
+                return Err(ApiError::version_too_large(version, store.revision()));
+            }
+        }
+        let object = store
+            .get(target.resource, &key)
+            .ok_or_else(|| ApiError::not_found(target.resource, &key.name))?
+            .at(Timestamp::now());
+        drop(store);
+        Ok(match target.subresource {
+            Some(Subresource::Scale) => scale::of_deployment(&object.value()),
+            Some(Subresource::Status) | None => object.value(),
+        })
+    }
+
+    /// Creates the object in `body`; the server names it if it has only a `generateName`.
+    pub(super) fn create(
+        &self,
+        target: &Target,
+        query: &Query,
+        media_type: &str,
+        body: &[u8],
+    ) -> Result<Bytes, ApiError> {
+        let resource = target.resource;
+        let mut document = decode::document(resource, media_type, body)?;
+        let namespace = target.namespace.clone().unwrap_or_default();
+        let metadata = &mut document["metadata"];
+        if !metadata["resourceVersion"].is_null() {
+            return Err(ApiError::internal("resourceVersion should not be set on objects to be created"));
+        }
+        check_namespace(metadata, &namespace)?;
+        let mut store = self.store.write().expect("no holder of the lock panics");
+        if resource.namespaced() {
+            let place = Key { namespace: String::new(), name: namespace.clone() };
+            if store.get(Resource::Namespaces, &place).is_none() {
+                return Err(ApiError::not_found(Resource::Namespaces, &namespace));
+            }
+        }
+        let number = self.salt ^ store.next_revision();
+        if metadata["name"].is_null()
+            && let Some(prefix) = metadata["generateName"].as_str()
+        {
+            metadata["name"] = json!(format!("{prefix}{}", identity::name_suffix(number)));
+        }
+        let now = Timestamp::now();
+        stamp(resource, metadata, &namespace, number, now);
+        defaults::apply(resource, &mut document);
+        if resource == Resource::Services && document["spec"]["clusterIP"].is_null() {
+            give_address(&mut document, store.next_revision());
+        }
+        document["status"] = initial_status(resource, &document);
+        let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let errors = validation::of_new(resource, &document);
+        if !errors.is_empty() {
+            return Err(ApiError::invalid(resource, &name, &errors));
+        }
+        let key = Key { namespace, name };
+        if store.get(resource, &key).is_some() {
+            return Err(ApiError::already_exists(resource, &key.name));
+        }
+        let rollout = self.rollout.then(|| Rollout::begin(resource, &mut document, None, now));
+        document["metadata"]["resourceVersion"] = json!(store.next_revision().to_string());
+        let object = Object::new(resource, document, rollout);
+        let answer = object.document();
+        if query.get("dryRun").is_none_or(|dry_run| dry_run != "All") {
+            store.put(resource, key, object);
+        }
+        Ok(answer)
+    }
+
+    /// Replaces an object, its status or its scale.
+    pub(super) fn update(
+        &self,
+        target: &Target,
+        query: &Query,
+        media_type: &str,
+        body: &[u8],
+    ) -> Result<Bytes, ApiError> {
+        let document = match target.subresource {
+            Some(Subresource::Scale) => decode::json_object(body).map_err(ApiError::bad_request)?,
+            Some(Subresource::Status) | None => decode::document(target.resource, media_type, body)?,
+        };
+        let mut write = self.write(target, query)?;
+        if document["metadata"]["name"].is_null() {
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({} based on URL) was undeterminable: name must be provided",
+                write.key.name
+            )));
+        }
+        let old = write.current()?;
+        match target.subresource {
+            Some(Subresource::Scale) => write.rescale(&old, &document),
+            Some(Subresource::Status) | None => write.replace(&old, document),
+        }
+    }
+
+    /// Changes an object, its status or its scale by a patch.
+    pub(super) fn patch(
+        &self,
+        target: &Target,
+        query: &Query,
+        media_type: &str,
+        body: &[u8],
+    ) -> Result<Bytes, ApiError> {
+        let format = patch::Format::from_media_type(media_type)?;
+        let mut write = self.write(target, query)?;
+        let old = write.current()?;
+        if target.subresource == Some(Subresource::Scale) {
+            let scale = format.apply(scale::of_deployment(&old), body)?;
+            return write.rescale(&old, &scale);
+        }
+        let document = format.apply(old.clone(), body)?;
+        let document = decode::typed(target.resource, document)?;
+        write.replace(&old, document)
+    }
+
+    /// Deletes an object. One that has finalizers stays, marked, until they are gone.
+    pub(super) fn delete(&self, target: &Target, query: &Query, body: &[u8]) -> Result<Bytes, ApiError> {
+        let options = DeleteOptions::parse(body)?;
+        let mut write = self.write(target, query)?;
+        write.dry_run |= options.dry_run.iter().any(|dry_run| dry_run == "All");
+        let mut document = write.current()?;
+        options.preconditions.check(target.resource, &write.key.name, &document)?;
+        if self.rollout
+            && let Some(finalizers) = document["metadata"]["finalizers"].as_array_mut()
+        {
+            finalizers.retain(|finalizer| finalizer != CLAIM_PROTECTION);
+        }
+        let metadata = &mut document["metadata"];
+        if metadata.get("deletionTimestamp").is_none() {
+            metadata["deletionTimestamp"] = json!(identity::whole_seconds(write.now));
+            metadata["deletionGracePeriodSeconds"] = json!(0);
+        }
+        let held = has_finalizers(&document);
+        let answer = match target.resource {
+            Resource::Pods | Resource::PersistentVolumeClaims => document.clone(),
+            _ if held => document.clone(),
+            resource => deleted(resource, &document),
+        };
+        if held {
+            write.store(document, None);
+        } else {
+            write.remove();
+        }
+        Ok(Bytes::from(answer.to_string()))
+    }
+}
+
+impl Write<'_> {
+    /// The object as it is now.
+    fn current(&self) -> Result<Value, ApiError> {
+        let object = self.store.get(self.resource, &self.key);
+        let object = object.ok_or_else(|| ApiError::not_found(self.resource, &self.key.name))?;
+        Ok(object.at(self.now).value())
+    }
+
+    /// Puts `new` in the place of `old`, after the checks that every change of an object has to pass.
+    fn replace(&mut self, old: &Value, mut new: Value) -> Result<Bytes, ApiError> {
+        self.check_identity(old, &new)?;
+        defaults::apply(self.resource, &mut new);
+        keep_server_fields(old, &mut new);
+        if self.subresource == Some(Subresource::Status) {
+            let status = new["status"].take();
+            new = old.clone();
+            new["status"] = status;
+            if self.resource == Resource::Pods && new["status"]["podIP"].is_string() {
+                new["status"]["podIPs"] = json!([{"ip": new["status"]["podIP"]}]);
+            }
+        } else {
+            new["status"] = old["status"].clone();
+        }
+        let errors = match self.subresource {
+            Some(Subresource::Status) => validation::of_status(self.resource, &new),
+            _ => validation::of_update(self.resource, old, &new),
+        };
+        if !errors.is_empty() {
+            return Err(ApiError::invalid(self.resource, &self.key.name, &errors));
+        }
+        Ok(self.commit(old, new))
+    }
+
+    /// Sets the number of replicas.
+    fn rescale(&mut self, old: &Value, scale: &Value) -> Result<Bytes, ApiError> {
+        self.check_identity(old, scale)?;
+        let mut new = old.clone();
+        new["spec"]["replicas"] = scale::replicas(&self.key.name, scale)?;
+        self.commit(old, new);
+        Ok(Bytes::from(scale::of_deployment(&self.current()?).to_string()))
+    }
+
+    fn check_identity(&self, old: &Value, new: &Value) -> Result<(), ApiError> {
+        let name = &self.key.name;
+        let metadata = &new["metadata"];
+        if metadata["name"] != name.as_str() {
+            let given = metadata["name"].as_str().unwrap_or_default();
+            return Err(ApiError::bad_request(format!(
+                "the name of the object ({given}) does not match the name on the URL ({name})"
+            )));
+        }
+        check_namespace(metadata, &self.key.namespace)?;
+        if let Some(version) = metadata["resourceVersion"].as_str() {
+            version
+                .parse::<u64>()
+                .map_err(|_| ApiError::internal(format!("strconv.ParseUint: parsing {version:?}: invalid syntax")))?;
+            if version != "0" && version != old["metadata"]["resourceVersion"] {
+                return Err(ApiError::conflict(self.resource, name, MODIFIED));
+            }
+        }
+        if let Some(uid) = metadata["uid"].as_str().filter(|uid| *uid != old["metadata"]["uid"]) {
+            let cause = format!(
+                "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+                old["metadata"]["uid"].as_str().unwrap_or_default()
+            );
+            return Err(ApiError::conflict(self.resource, name, &cause));
+        }
+        Ok(())
+    }
+
+    /// Stores `new`, unless nothing differs. The last finalizer gone, a marked object goes as well.
+    fn commit(&mut self, old: &Value, mut new: Value) -> Bytes {
+        new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
+        if new == *old {
+            return Bytes::from(new.to_string());
+        }
+        if new["spec"] != old["spec"]
+            && let Some(generation) = old["metadata"]["generation"].as_u64()
+        {
+            new["metadata"]["generation"] = json!(generation + 1);
+        }
+        if new["metadata"].get("deletionTimestamp").is_some() && !has_finalizers(&new) {
+            self.remove();
+            return Bytes::from(new.to_string());
+        }
+        let moves = self.store.get(self.resource, &self.key).and_then(|object| object.rollout());
+        let rollout = match self.subresource {
+            // A status that was written by hand stays as it is from then on.
+            Some(Subresource::Status) => None,
+            _ => moves.map(|_| Rollout::begin(self.resource, &mut new, Some(old), self.now)),
+        };
+        self.store(new, rollout)
+    }
+
+    fn store(&mut self, mut document: Value, rollout: Option<Rollout>) -> Bytes {
+        document["metadata"]["resourceVersion"] = json!(self.store.next_revision().to_string());
+        let object = Object::new(self.resource, document, rollout);
+        let answer = object.document();
+        if !self.dry_run {
+            self.store.put(self.resource, self.key.clone(), object);
+        }
+        answer
+    }
+
+    fn remove(&mut self) {
+        if !self.dry_run {
+            self.store.delete(self.resource, self.key.clone());
+        }
+    }
+}
+
+/// The body of a DELETE.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct DeleteOptions {
+    dry_run: Vec<String>,
+    preconditions: Preconditions,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Preconditions {
+    uid: Option<String>,
+    resource_version: Option<String>,
+}
+
+impl DeleteOptions {
+    fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        if body.is_empty() {
+            return Ok(Self::default());
+        }
+        serde_json::from_slice(body)
+            .map_err(|error| ApiError::internal(format!("couldn't get version/kind; json parse error: {error}")))
+    }
+}
+
+impl Preconditions {
+    fn check(&self, resource: Resource, name: &str, document: &Value) -> Result<(), ApiError> {
+        for (what, asked, member) in
+            [("UID", &self.uid, "uid"), ("ResourceVersion", &self.resource_version, "resourceVersion")]
+        {
+            let present = document["metadata"][member].as_str().unwrap_or_default();
+            if let Some(asked) = asked.as_deref().filter(|asked| *asked != present) {
+                let cause = format!(
+                    "the {what} in the precondition ({asked}) does not match the {what} in record ({present}). The object might have been deleted and then recreated"
+                );
+                return Err(ApiError::conflict(resource, name, &cause));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn key_of(target: &Target) -> Result<Key, ApiError> {
+    Ok(Key {
+        namespace: target.namespace.clone().unwrap_or_default(),
+        name: target.name.clone().ok_or_else(ApiError::no_such_path)?,
+    })
+}
+
+fn check_namespace(metadata: &Value, namespace: &str) -> Result<(), ApiError> {
+    match metadata["namespace"].as_str() {
+        Some(given) if given != namespace => Err(ApiError::bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Fills in the metadata that only the server decides.
+pub(super) fn stamp(resource: Resource, metadata: &mut Value, namespace: &str, number: u64, created: Timestamp) {
+    if let Some(members) = metadata.as_object_mut() {
+        for member in ["deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields", "selfLink"] {
+            members.remove(member);
+        }
+    }
+    metadata["uid"] = json!(identity::uid(number));
+    metadata["creationTimestamp"] = json!(identity::whole_seconds(created));
+    if resource.namespaced() {
+        metadata["namespace"] = json!(namespace);
+    }
+    match resource {
+        Resource::Deployments => metadata["generation"] = json!(1),
+        Resource::PersistentVolumeClaims => metadata["finalizers"] = json!([CLAIM_PROTECTION]),
+        _ => {}
+    }
+}
+
+/// Gives a Service its cluster IP.
+pub(super) fn give_address(service: &mut Value, number: u64) {
+    let address = identity::cluster_ip(number);
+    service["spec"]["clusterIPs"] = json!([address]);
+    service["spec"]["clusterIP"] = json!(address);
+}
+
+/// The status of an object that nobody has looked at yet.
+pub(super) fn initial_status(resource: Resource, document: &Value) -> Value {
+    match resource {
+        Resource::Pods => json!({"phase": "Pending", "qosClass": defaults::qos_class(document)}),
+        Resource::PersistentVolumeClaims => json!({"phase": "Pending"}),
+        Resource::Services => json!({"loadBalancer": {}}),
+        Resource::Namespaces => json!({"phase": "Active"}),
+        Resource::Deployments => json!({}),
+    }
+}
+
+fn keep_server_fields(old: &Value, new: &mut Value) {
+    for member in
+        ["uid", "creationTimestamp", "generation", "namespace", "deletionTimestamp", "deletionGracePeriodSeconds"]
+    {
+        match old["metadata"].get(member) {
+            Some(value) => new["metadata"][member] = value.clone(),
+            None => {
+                new["metadata"].as_object_mut().map(|metadata| metadata.remove(member));
+            }
+        }
+    }
+}
+
+fn has_finalizers(document: &Value) -> bool {
+    document["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
+}
+
+fn deleted(resource: Resource, document: &Value) -> Value {
+    let metadata = &document["metadata"];
+    let mut details = about(resource.plural(), resource.group(), metadata["name"].as_str().unwrap_or_default());
+    details["uid"] = metadata["uid"].clone();
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+}

@@ -1,0 +1,244 @@
+//! An in-memory Kubernetes API server, to try the controller without a cluster and to test it at the wire.
+//!
+//! It holds Deployments, Services, Pods and PersistentVolumeClaims and speaks what the controller and
+//! `kubectl get/create/delete/patch/scale` need, in the words of kube-apiserver v1.20. It serves no watches
+//! and knows no users. It counts calls ([`Calls`]) and takes faults ([`Faults`]) at run time.
+//!
+//! `server` (HTTP) asks `api` (the verbs), which works on `store` (versioned objects).
+
+mod api;
+mod calls;
+mod decode;
+mod defaults;
+mod discovery;
+mod faults;
+mod identity;
+mod list;
+mod names;
+mod object;
+mod patch;
+mod quantity;
+mod resource;
+mod rollout;
+mod routes;
+mod scale;
+mod seed;
+mod selector;
+mod server;
+mod status;
+mod store;
+mod table;
+mod validation;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{App, HttpServer, web};
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+
+pub use calls::{CallCount, Calls};
+pub use faults::{Faults, Rule};
+
+use api::Api;
+use calls::Counters;
+use faults::Control;
+use seed::Seed;
+use server::Shared;
+
+/// Enough to serve side by side on a laptop.
+const WORKERS: usize = 2;
+/// Longer than any client keeps an idle connection, so that it is never the server that closes one.
+const KEEP_ALIVE: Duration = Duration::from_secs(600);
+
+/// What a sandbox starts with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Environment services to seed: each is a Deployment and, mostly, a Service.
+    pub services: usize,
+    /// Environment instances to seed.
+    pub pods: usize,
+    /// The rate limit in force at first, in calls per second. `None`: none.
+    pub qps: Option<f64>,
+    /// The latency in force at first.
+    pub latency: Duration,
+    /// Where the seeds lie. It exists, as does `default`; no other does.
+    pub namespace: String,
+    /// On 127.0.0.1. 0: any free one.
+    pub port: u16,
+    /// Whether objects move by themselves as on a cluster. If not, nothing does, as on a bare API server.
+    pub rollout: bool,
+}
+
+impl Default for Options {
+    /// Empty, without faults, on any free port, with rollouts.
+    fn default() -> Self {
+        Self {
+            services: 0,
+            pods: 0,
+            qps: None,
+            latency: Duration::ZERO,
+            namespace: "aenv-sandbox".to_owned(),
+            port: 0,
+            rollout: true,
+        }
+    }
+}
+
+/// A running server. Clones are handles of the same one; it stops when the last handle is dropped.
+#[derive(Clone, Debug)]
+pub struct ApiServer {
+    running: Arc<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    shared: Data<Shared>,
+    address: SocketAddr,
+    namespace: String,
+    handle: ServerHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The order to stop is given at once; only its end would have to be awaited.
+        drop(self.handle.stop(false));
+    }
+}
+
+impl ApiServer {
+    /// Seeds the objects and begins to listen. The server has a thread of its own.
+    ///
+    /// # Errors
+    /// If the port cannot be bound or the thread cannot be started.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+        let address = listener.local_addr()?;
+        let faults = Faults {
+            latency_ms: u64::try_from(options.latency.as_millis()).unwrap_or(u64::MAX),
+            qps: options.qps,
+            ..Faults::default()
+        };
+        let seed = Seed {
+            services: options.services,
+            pods: options.pods,
+            namespace: &options.namespace,
+            rollout: options.rollout,
+            now: Timestamp::now(),
+        };
+        let shared = Data::new(Shared {
+            api: Api::new(seed.plant(), options.rollout),
+            counters: Counters::default(),
+            control: Control::new(faults),
+        });
+        let (started, handle) = oneshot::channel();
+        let for_server = shared.clone();
+        std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || run(listener, &for_server, started))?;
+        let handle = handle.await.map_err(io::Error::other)??;
+        Ok(Self { running: Arc::new(Running { shared, address, namespace: options.namespace, handle }) })
+    }
+
+    /// `http://127.0.0.1:<port>`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.running.address)
+    }
+
+    /// A kubeconfig (YAML) whose only context leads here. It holds no credentials.
+    #[must_use]
+    pub fn kubeconfig(&self) -> String {
+        format!(
+            "apiVersion: v1
+kind: Config
+current-context: sandbox
+clusters:
+- name: sandbox
+  cluster:
+    server: {url}
+contexts:
+- name: sandbox
+  context:
+    cluster: sandbox
+    user: sandbox
+    namespace: {namespace}
+users:
+- name: sandbox
+  user: {{}}
+",
+            url = self.url(),
+            namespace = self.running.namespace
+        )
+    }
+
+    /// The counters as they are now.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.running.shared.counters.snapshot()
+    }
+
+    /// Sets the counters back to zero.
+    pub fn reset_calls(&self) {
+        self.running.shared.counters.reset();
+    }
+
+    /// The faults in force, with what is left of the rules' `times`.
+    #[must_use]
+    pub fn faults(&self) -> Faults {
+        self.running.shared.control.faults()
+    }
+
+    /// Replaces the faults. Calls that hang go on, unless the new faults hang everything as well.
+    pub fn set_faults(&self, faults: Faults) {
+        self.running.shared.control.replace(faults);
+    }
+
+    /// Forgets old versions, as etcd's compaction does: every continue token handed out so far has expired.
+    pub fn compact(&self) {
+        self.running.shared.api.compact();
+    }
+
+    /// The sandbox's own routes, which its own port serves as well: `GET|DELETE /sandbox/calls`,
+    /// `GET|PUT|DELETE /sandbox/faults`, `POST /sandbox/compact`.
+    pub fn routes(&self) -> impl FnOnce(&mut ServiceConfig) + Clone + Send + 'static {
+        let shared = self.running.shared.clone();
+        move |config: &mut ServiceConfig| routes::mount(config, shared)
+    }
+
+    /// Stops listening and closes every connection, the hanging ones included.
+    pub async fn stop(&self) {
+        self.running.handle.stop(false).await;
+    }
+}
+
+/// The server's thread.
+fn run(listener: TcpListener, shared: &Data<Shared>, started: oneshot::Sender<io::Result<ServerHandle>>) {
+    actix_web::rt::System::new().block_on(async move {
+        let shared = shared.clone();
+        let server = HttpServer::new(move || {
+            let shared = shared.clone();
+            App::new()
+                .app_data(shared.clone())
+                .configure(move |config| routes::mount(config, shared))
+                .default_service(web::to(server::serve))
+        })
+        .workers(WORKERS)
+        .keep_alive(KEEP_ALIVE)
+        .disable_signals()
+        .listen(listener);
+        let server = match server {
+            Ok(server) => server.run(),
+            Err(error) => {
+                let _ = started.send(Err(error));
+                return;
+            }
+        };
+        let _ = started.send(Ok(server.handle()));
+        if let Err(error) = server.await {
+            log::error!("the sandbox stopped: {error}");
+        }
+    });
+}
