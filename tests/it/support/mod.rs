@@ -79,7 +79,9 @@ impl Cluster {
     /// cannot tell its callers apart and counts those of [`Self::client`] too: reset after seeding, count before
     /// looking.
     pub(crate) fn calls(&self) -> Calls {
-        self.ledger.calls()
+        let mut calls = self.ledger.calls();
+        calls.by.sort();
+        calls
     }
 
     /// Starts counting from zero.
@@ -99,12 +101,12 @@ trait Ledger {
 pub(crate) struct Calls {
     /// All of them, whatever their outcome.
     pub(crate) total: u64,
-    /// The same, told apart; in the order of their first appearance.
+    /// The same, told apart; sorted.
     pub(crate) by: Vec<CallCount>,
 }
 
 /// How often one kind of call was answered with one status.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CallCount {
     /// As in a Role: `get`, `list`, `create`, `update`, `patch`, `delete`.
     pub(crate) verb: String,

@@ -2,15 +2,13 @@
 //!
 //! It stands in for the real one (see [`super::live`]) and adds what that cannot do on demand: faults.
 
-use std::sync::Arc;
-
 use aenv_controller::sandbox::{ApiServer, Options};
 use tempfile::TempDir;
 
 use super::{CallCount, Calls, Cluster, Ledger, connect, write_kubeconfig};
 
 /// An empty server, to be told its faults, and the cluster on it.
-pub(crate) async fn start() -> (Arc<ApiServer>, Cluster) {
+pub(crate) async fn start() -> (ApiServer, Cluster) {
     let namespace = "aenv-sandbox";
     let options = Options {
         services: 0,
@@ -20,7 +18,7 @@ pub(crate) async fn start() -> (Arc<ApiServer>, Cluster) {
         rollout: false,
         ..Options::default()
     };
-    let server = Arc::new(ApiServer::start(options).await.unwrap());
+    let server = ApiServer::start(options).await.unwrap();
 
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");
@@ -29,14 +27,14 @@ pub(crate) async fn start() -> (Arc<ApiServer>, Cluster) {
         namespace: namespace.to_owned(),
         admin: connect(&kubeconfig).await,
         kubeconfig,
-        ledger: Box::new(Counters { server: Arc::clone(&server), _folder: folder }),
+        ledger: Box::new(Counters { server: server.clone(), _folder: folder }),
     };
     (server, cluster)
 }
 
 /// The server's own counters; keeps it and the kubeconfig's folder for as long as the cluster.
 struct Counters {
-    server: Arc<ApiServer>,
+    server: ApiServer,
     _folder: TempDir,
 }
 
