@@ -145,7 +145,7 @@ pub struct Flags {
     /// The settings file [default: /etc/aenv/controller.yaml, if it exists]
     #[arg(long, global = true, value_name = "FILE", help_heading = SETTINGS)]
     pub config: Option<PathBuf>,
-    /// kubernetes.kubeconfig [default: $KUBECONFIG, ~/.kube/config, or the pod's service account]
+    /// kubernetes.kubeconfig [default: $KUBECONFIG, the pod's service account, or ~/.kube/config]
     #[arg(long, global = true, value_name = "FILE", help_heading = SETTINGS)]
     pub kubeconfig: Option<String>,
     /// kubernetes.context [default: the kubeconfig's current one]

@@ -1,12 +1,18 @@
 //! The `controller` binary: arguments, logger, signals, exit codes.
 
-use aenv_controller::app::{self, Running};
+use aenv_controller::app;
+#[cfg(feature = "sandbox")]
+use aenv_controller::app::sandbox::Sandbox;
 use aenv_controller::cli::{self, Cli, Command, EXIT_USAGE};
+#[cfg(feature = "sandbox")]
+use aenv_controller::sandbox::Options;
 use aenv_controller::settings::{Settings, environment};
 use std::io::{self, Write};
 use std::process::ExitCode;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+#[cfg(feature = "sandbox")]
+use tokio::time::Duration;
 
 /// What is logged unless `RUST_LOG` says otherwise. kube logs whole bodies when they cannot be decoded; what matters
 /// of that is logged at our own edge. actix tells of each listener what our own lines tell already.
@@ -61,7 +67,7 @@ fn run(command: Command, settings: &Settings) -> Result<(), Box<dyn std::error::
         match command {
             Command::Serve | Command::CheckConfig => serve(settings).await,
             #[cfg(feature = "sandbox")]
-            Command::Sandbox(_) => serve(settings).await,
+            Command::Sandbox(sandbox) => serve_sandbox(&sandbox, settings).await,
         }
     });
     // Fetches that nobody waits for any more are no reason to stay.
@@ -73,7 +79,24 @@ async fn serve(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
     let signals = Signals::listen()?;
     let cluster = app::find_cluster(settings).await?;
     let running = app::start(settings, cluster, None)?;
-    signals.drain(running).await;
+    signals.drain(running.stop()).await;
+    Ok(())
+}
+
+#[cfg(feature = "sandbox")]
+async fn serve_sandbox(asked: &cli::Sandbox, settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
+    let signals = Signals::listen()?;
+    let options = Options {
+        services: asked.services.into(),
+        pods: asked.pods.into(),
+        qps: asked.api_qps,
+        latency: Duration::from_millis(asked.api_latency_ms),
+        port: asked.api_port,
+        ..Options::default()
+    };
+    let sandbox = Sandbox::start(options, settings).await?;
+    io::stdout().write_all(sandbox.to_string().as_bytes())?;
+    signals.drain(sandbox.stop()).await;
     Ok(())
 }
 
@@ -95,12 +118,12 @@ impl Signals {
         }
     }
 
-    /// Serves until the first signal, then drains; a second signal ends it at once.
-    async fn drain(mut self, running: Running) {
+    /// Waits for the first signal, then for `stop`; a second signal ends it at once.
+    async fn drain(mut self, stop: impl Future<Output = ()>) {
         let first = self.next().await;
         log::info!("{first}: not ready any more, draining; a second signal ends at once");
         tokio::select! {
-            () = running.stop() => log::info!("drained"),
+            () = stop => log::info!("drained"),
             second = self.next() => log::warn!("{second}: ending at once"),
         }
     }

@@ -59,7 +59,7 @@ impl Settings {
 
     /// Checks the keys that depend on each other.
     fn expect_agreement(&self, reader: &mut Reader) {
-        let Self { server, throttle, retry, .. } = self;
+        let Self { server, retry, .. } = self;
         let ports = [
             ("server.port", server.port),
             ("server.readiness_port", server.readiness_port),
@@ -70,9 +70,6 @@ impl Settings {
                 format!("port {port} is that of {other} too, give each listener its own (0: any free one)")
             });
         }
-        reader.expect(throttle.min_qps <= throttle.qps, ["throttle.min_qps", "throttle.qps"], || {
-            format!("{} is more than throttle.qps, which is {}", throttle.min_qps, throttle.qps)
-        });
         reader.expect(retry.initial <= retry.max, ["retry.initial_ms", "retry.max_ms"], || {
             format!("{} is more than retry.max_ms, which is {}", retry.initial.as_millis(), retry.max.as_millis())
         });

@@ -49,7 +49,7 @@ settings! {
     kubernetes: Kubernetes {
         /// The namespace of all objects. `None`: that of the pod template, else [`DEFAULT_NAMESPACE`](super::DEFAULT_NAMESPACE).
         namespace: Option<String> = "namespace", namespace().optional();
-        /// The kubeconfig file. `None`: `KUBECONFIG`, `~/.kube/config` or the pod's own service account.
+        /// The kubeconfig file. `None`: `KUBECONFIG`, the pod's own service account, or `~/.kube/config`.
         kubeconfig: Option<PathBuf> = "kubeconfig", path("the path of a kubeconfig file").optional();
         /// The context of the kubeconfig. `None`: its current one.
         context: Option<String> = "context", line("the name of a context").optional();
@@ -72,7 +72,7 @@ settings! {
         unlimited: bool = "unlimited", switch().default(false);
         /// Whether the rate gives way to an overloaded API server. Reserved, not in effect yet.
         adaptive: bool = "adaptive", switch().default(true);
-        /// The floor of the adaptive rate, at most `qps`. Reserved, not in effect yet.
+        /// The floor of the adaptive rate; `qps`, if that is lower. Reserved, not in effect yet.
         min_qps: f64 = "min_qps", calls_per_second(0.01..=10_000.0).default(0.5);
         /// How long a call may wait for its turn; who would wait longer is refused at once. Zero: nobody waits.
         max_wait: Duration = "max_wait_ms", millis(0..=600_000).default(10_000);

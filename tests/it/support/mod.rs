@@ -8,7 +8,6 @@
 mod audit;
 pub(crate) mod live;
 mod process;
-#[cfg(false)]
 pub(crate) mod sandboxed;
 pub(crate) mod seed;
 
@@ -26,7 +25,6 @@ use serde_json::json;
 /// Makes two tests of each behaviour `async fn(Cluster)` of the enclosing module.
 macro_rules! on_every_cluster {
     ($($behaviour:ident),+ $(,)?) => {
-        #[cfg(false)]
         mod sandbox {
             $(
                 #[tokio::test]

@@ -1,5 +1,8 @@
 //! The composition root: builds every layer from the settings, hands plain values down, serves, and drains.
 
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+
 use crate::cluster::locate::{Located, NotLocated, locate};
 use crate::cluster::{self, Cluster};
 use crate::http::Api;
@@ -31,6 +34,10 @@ pub enum StartError {
         /// What is wrong.
         error: String,
     },
+    /// The sandbox's API server does not run.
+    #[cfg(feature = "sandbox")]
+    #[error("the sandbox's API server cannot be started: {0}")]
+    Sandbox(#[source] io::Error),
     /// A listener could not be bound.
     #[error("cannot listen on {addr} ({key}): {error}")]
     Listen {

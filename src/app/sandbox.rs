@@ -1,0 +1,74 @@
+//! `controller sandbox`: an API server in memory, and the controller in front of it.
+
+use super::{Running, StartError, start};
+use crate::cluster::locate::locate;
+use crate::sandbox::{ApiServer, Options};
+use crate::settings::{DEFAULT_NAMESPACE, Settings};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// A sandbox that serves. Its kubeconfig is removed with it.
+pub struct Sandbox {
+    running: Running,
+    api_server: ApiServer,
+    folder: TempDir,
+}
+
+impl Sandbox {
+    /// Starts the API server with what `options` ask for, in the settings' namespace, and the controller on it.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(options: Options, settings: &Settings) -> Result<Self, StartError> {
+        let namespace = settings.kubernetes.namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+        let api_server = ApiServer::start(Options { namespace, ..options }).await.map_err(StartError::Sandbox)?;
+        let folder = tempfile::Builder::new().prefix("aenv-sandbox-").tempdir().map_err(StartError::Sandbox)?;
+        let kubeconfig = kubeconfig_in(folder.path());
+        std::fs::write(&kubeconfig, api_server.kubeconfig()).map_err(StartError::Sandbox)?;
+        let cluster = locate(Some(&kubeconfig), None).await?;
+        let routes = api_server.routes();
+        let running = start(settings, cluster, Some(Arc::new(move |config| routes.clone()(config))))?;
+        Ok(Self { running, api_server, folder })
+    }
+
+    /// Stops the controller as [`Running::stop`] does, then the API server.
+    pub async fn stop(self) {
+        self.running.stop().await;
+        self.api_server.stop().await;
+    }
+}
+
+fn kubeconfig_in(folder: &Path) -> PathBuf {
+    folder.join("kubeconfig")
+}
+
+/// What to type next.
+impl fmt::Display for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let api = format!("http://localhost:{}", self.running.api_addr().port());
+        let kubeconfig = kubeconfig_in(self.folder.path());
+        let kubeconfig = kubeconfig.display();
+        write!(
+            f,
+            "
+An API server in memory at {api_server}, and the controller in front of it at {api}.
+
+Ask the controller:
+  curl {api}/services
+  AENV_SYSTEM_URL={api} aenv service list          (pip install aenvironment)
+Ask the API server:
+  kubectl --kubeconfig {kubeconfig} get deployments,services,pods
+See what the controller asks of it, and make it slow, overloaded or dead:
+  curl {api}/sandbox/calls
+  curl -X PUT {api}/sandbox/faults -d '{{\"latency_ms\": 300, \"qps\": 5}}'
+  curl -X PUT {api}/sandbox/faults -d '{{\"rules\": [{{\"verb\": \"list\", \"status\": 429, \"times\": 2}}]}}'
+  curl -X DELETE {api}/sandbox/faults
+
+Ctrl-C ends it.
+",
+            api_server = self.api_server.url(),
+        )
+    }
+}
