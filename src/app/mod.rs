@@ -84,8 +84,8 @@ impl Running {
     pub async fn stop(self) {
         self.readiness.withdraw();
         self.api.drain(self.drain).await;
-        self.health.drain(Duration::ZERO).await;
-        self.metrics.drain(Duration::ZERO).await;
+        self.health.close().await;
+        self.metrics.close().await;
     }
 }
 

@@ -37,8 +37,13 @@ impl Listener {
     pub async fn drain(&self, patience: Duration) {
         if timeout(patience, self.handle.stop(true)).await.is_err() {
             log::warn!("requests were still under way after {}ms and are cut off", patience.as_millis());
-            self.handle.stop(false).await;
+            self.close().await;
         }
+    }
+
+    /// Ends at once.
+    pub async fn close(&self) {
+        self.handle.stop(false).await;
     }
 
     fn start(addrs: Vec<SocketAddr>, server: Server) -> io::Result<Self> {

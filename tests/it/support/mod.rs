@@ -6,6 +6,7 @@
 //! name is dead code, so none is forgotten. [`seed`] fills a cluster; [`live`] runs the real API server.
 
 mod audit;
+pub(crate) mod controller;
 pub(crate) mod live;
 mod process;
 pub(crate) mod sandboxed;

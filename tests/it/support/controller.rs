@@ -1,0 +1,137 @@
+//! The controller under test: the real one, from its settings to its listeners, on free ports.
+
+use super::Cluster;
+use aenv_controller::app::{self, Running};
+use aenv_controller::cli::Cli;
+use aenv_controller::settings::Settings;
+use reqwest::{Client, Method, RequestBuilder, StatusCode, header::HeaderMap};
+use serde_json::Value;
+use std::net::SocketAddr;
+use tokio::task::JoinSet;
+
+/// A controller that serves a cluster.
+pub(crate) struct Controller {
+    running: Running,
+    client: Client,
+}
+
+impl Controller {
+    /// With the default settings.
+    pub(crate) async fn on(cluster: &Cluster) -> Self {
+        Self::with(cluster, &[]).await
+    }
+
+    /// With some keys set, as in `("throttle.qps", "5")`.
+    pub(crate) async fn with(cluster: &Cluster, keys: &[(&str, &str)]) -> Self {
+        let kubeconfig = cluster.kubeconfig_path().to_str().unwrap();
+        let line = ["controller", "--kubeconfig", kubeconfig, "--namespace", cluster.namespace()];
+        let cli = Cli::parse(line).unwrap();
+        let free_ports = [
+            ("server.bind", "127.0.0.1"),
+            ("server.port", "0"),
+            ("server.readiness_port", "0"),
+            ("server.metrics_addr", "127.0.0.1:0"),
+        ];
+        let environment = free_ports.iter().chain(keys).map(|(key, value)| {
+            (format!("AENV_CONTROLLER__{}", key.replace('.', "__").to_uppercase()), (*value).to_owned())
+        });
+        let settings = Settings::load(&cli.flags, environment).unwrap();
+        let located = app::find_cluster(&settings).await.unwrap();
+        Self { running: app::start(&settings, located, None).unwrap(), client: Client::new() }
+    }
+
+    /// A request to the API, to be given headers or a body before it is sent with [`send`].
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("http://{}{path}", self.running.api_addr()))
+    }
+
+    /// `GET` of the API.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        send(self.request(Method::GET, path)).await
+    }
+
+    /// The same `GET` by many callers at once.
+    pub(crate) async fn get_by_many(&self, callers: usize, path: &str) -> Vec<Answer> {
+        let calls = (0..callers).map(|_| send(self.request(Method::GET, path)));
+        calls.collect::<JoinSet<_>>().join_all().await
+    }
+
+    /// `GET` that must succeed: its rows.
+    #[track_caller]
+    pub(crate) fn rows(&self, path: &str) -> impl Future<Output = Vec<Value>> {
+        let caller = std::panic::Location::caller();
+        let request = self.request(Method::GET, path);
+        async move {
+            let answer = send(request).await;
+            assert_eq!(answer.status, StatusCode::OK, "{caller}: {:?}", answer.body);
+            answer.body["data"].as_array().unwrap_or_else(|| panic!("{caller}: {:?}", answer.body)).clone()
+        }
+    }
+
+    /// `GET` that must succeed: the `id`s of its rows, sorted.
+    #[track_caller]
+    pub(crate) fn ids(&self, path: &str) -> impl Future<Output = Vec<String>> {
+        let rows = self.rows(path);
+        async move {
+            let mut ids: Vec<_> = rows.await.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+            ids.sort();
+            ids
+        }
+    }
+
+    /// The value of a metric without labels, or the sum over those with.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let text = text_of(&self.client, self.running.metrics_addr(), "/metrics").await.1;
+        let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
+        text.lines().filter(of_name).map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    /// Status and text of a path of the readiness listener.
+    pub(crate) async fn health(&self, path: &str) -> (StatusCode, String) {
+        text_of(&self.client, self.running.health_addr(), path).await
+    }
+
+    pub(crate) async fn stop(self) {
+        self.running.stop().await;
+    }
+}
+
+/// An answer of the API, which is JSON whatever it says.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// `null` if there is no body.
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// A header as text; empty if it is missing.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Checks that it is a failure in the envelope, and gives the message.
+    #[track_caller]
+    pub(crate) fn failure(&self, status: u16) -> &str {
+        assert_eq!(self.status, status, "{:?}", self.body);
+        assert_eq!(self.header("content-type"), "application/json");
+        assert_eq!((&self.body["success"], &self.body["code"]), (&false.into(), &status.into()), "{:?}", self.body);
+        assert_eq!(self.body.get("data"), Some(&Value::Null));
+        self.body["message"].as_str().unwrap()
+    }
+}
+
+/// Sends a request to the API.
+pub(crate) async fn send(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let body = response.bytes().await.unwrap();
+    let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+    Answer { status, headers, body }
+}
+
+async fn text_of(client: &Client, addr: SocketAddr, path: &str) -> (StatusCode, String) {
+    let response = client.get(format!("http://{addr}{path}")).send().await.unwrap();
+    (response.status(), response.text().await.unwrap())
+}
