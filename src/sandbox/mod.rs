@@ -125,15 +125,15 @@ impl ApiServer {
             qps: options.qps,
             ..Faults::default()
         };
-        let seed = Seed {
-            services: options.services,
-            pods: options.pods,
-            namespace: &options.namespace,
-            rollout: options.rollout,
-            now: Timestamp::now(),
-        };
+        let namespace = options.namespace.clone();
+        let (services, pods, rollout) = (options.services, options.pods, options.rollout);
+        // Ten thousand pods take a debug build a second or two.
+        let store = tokio::task::spawn_blocking(move || {
+            Seed { services, pods, namespace: &namespace, rollout, now: Timestamp::now() }.plant()
+        });
+        let store = store.await.map_err(io::Error::other)?;
         let shared = Data::new(Shared {
-            api: Api::new(seed.plant(), options.rollout),
+            api: Api::new(store, rollout),
             counters: Counters::default(),
             control: Control::new(faults),
         });
