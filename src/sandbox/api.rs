@@ -6,11 +6,11 @@ use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::decode;
 use super::defaults;
+use super::deletion::{self, DeleteOptions};
 use super::identity;
 use super::list::{ListOptions, Page, Query, parse_version};
 use super::object::Object;
@@ -18,13 +18,12 @@ use super::patch;
 use super::resource::{Resource, Subresource, Target};
 use super::rollout::Rollout;
 use super::scale;
-use super::status::{ApiError, about};
+use super::server_fields::{give_address, has_finalizers, initial_status, keep_server_fields, stamp};
+use super::status::ApiError;
 use super::store::{Key, Store};
 use super::validation;
 
 const MODIFIED: &str = "the object has been modified; please apply your changes to the latest version and try again";
-/// What a cluster's own controller takes off again as soon as nobody uses the claim.
-const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
 
 /// The objects and what may be done with them.
 #[derive(Debug)]
@@ -57,20 +56,24 @@ impl Api {
         self.store.read().expect("no holder of the lock panics")
     }
 
+    fn lock(&self) -> RwLockWriteGuard<'_, Store> {
+        self.store.write().expect("no holder of the lock panics")
+    }
+
     fn write(&self, target: &Target, query: &Query) -> Result<Write<'_>, ApiError> {
         Ok(Write {
             resource: target.resource,
             key: key_of(target)?,
             subresource: target.subresource,
             dry_run: query.get("dryRun").is_some_and(|dry_run| dry_run == "All"),
-            store: self.store.write().expect("no holder of the lock panics"),
+            store: self.lock(),
             now: Timestamp::now(),
         })
     }
 
     /// Forgets the past, as etcd's compaction does.
     pub(super) fn compact(&self) {
-        self.store.write().expect("no holder of the lock panics").compact();
+        self.lock().compact();
     }
 
     /// One page of a collection.
@@ -117,7 +120,7 @@ impl Api {
             return Err(ApiError::internal("resourceVersion should not be set on objects to be created"));
         }
         check_namespace(metadata, &namespace)?;
-        let mut store = self.store.write().expect("no holder of the lock panics");
+        let mut store = self.lock();
         if resource.namespaced() {
             let place = Key { namespace: String::new(), name: namespace.clone() };
             if store.get(Resource::Namespaces, &place).is_none() {
@@ -206,24 +209,15 @@ impl Api {
     pub(super) fn delete(&self, target: &Target, query: &Query, body: &[u8]) -> Result<Bytes, ApiError> {
         let options = DeleteOptions::parse(body)?;
         let mut write = self.write(target, query)?;
-        write.dry_run |= options.dry_run.iter().any(|dry_run| dry_run == "All");
+        write.dry_run |= options.is_dry_run();
         let mut document = write.current()?;
-        options.preconditions.check(target.resource, &write.key.name, &document)?;
-        if self.rollout
-            && let Some(finalizers) = document["metadata"]["finalizers"].as_array_mut()
-        {
-            finalizers.retain(|finalizer| finalizer != CLAIM_PROTECTION);
-        }
-        let metadata = &mut document["metadata"];
-        if metadata.get("deletionTimestamp").is_none() {
-            metadata["deletionTimestamp"] = json!(identity::whole_seconds(write.now));
-            metadata["deletionGracePeriodSeconds"] = json!(0);
-        }
+        options.check(target.resource, &write.key.name, &document)?;
+        deletion::mark(&mut document, self.rollout, write.now);
         let held = has_finalizers(&document);
         let answer = match target.resource {
             Resource::Pods | Resource::PersistentVolumeClaims => document.clone(),
             _ if held => document.clone(),
-            resource => deleted(resource, &document),
+            resource => deletion::success(resource, &document),
         };
         if held {
             write.store(document, None);
@@ -345,48 +339,6 @@ impl Write<'_> {
     }
 }
 
-/// The body of a DELETE.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct DeleteOptions {
-    dry_run: Vec<String>,
-    preconditions: Preconditions,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Preconditions {
-    uid: Option<String>,
-    resource_version: Option<String>,
-}
-
-impl DeleteOptions {
-    fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        if body.is_empty() {
-            return Ok(Self::default());
-        }
-        serde_json::from_slice(body)
-            .map_err(|error| ApiError::internal(format!("couldn't get version/kind; json parse error: {error}")))
-    }
-}
-
-impl Preconditions {
-    fn check(&self, resource: Resource, name: &str, document: &Value) -> Result<(), ApiError> {
-        for (what, asked, member) in
-            [("UID", &self.uid, "uid"), ("ResourceVersion", &self.resource_version, "resourceVersion")]
-        {
-            let present = document["metadata"][member].as_str().unwrap_or_default();
-            if let Some(asked) = asked.as_deref().filter(|asked| *asked != present) {
-                let cause = format!(
-                    "the {what} in the precondition ({asked}) does not match the {what} in record ({present}). The object might have been deleted and then recreated"
-                );
-                return Err(ApiError::conflict(resource, name, &cause));
-            }
-        }
-        Ok(())
-    }
-}
-
 fn key_of(target: &Target) -> Result<Key, ApiError> {
     Ok(Key {
         namespace: target.namespace.clone().unwrap_or_default(),
@@ -401,65 +353,4 @@ fn check_namespace(metadata: &Value, namespace: &str) -> Result<(), ApiError> {
         )),
         _ => Ok(()),
     }
-}
-
-/// Fills in the metadata that only the server decides.
-pub(super) fn stamp(resource: Resource, metadata: &mut Value, namespace: &str, number: u64, created: Timestamp) {
-    if let Some(members) = metadata.as_object_mut() {
-        for member in ["deletionTimestamp", "deletionGracePeriodSeconds", "generation", "managedFields", "selfLink"] {
-            members.remove(member);
-        }
-    }
-    metadata["uid"] = json!(identity::uid(number));
-    metadata["creationTimestamp"] = json!(identity::whole_seconds(created));
-    if resource.namespaced() {
-        metadata["namespace"] = json!(namespace);
-    }
-    match resource {
-        Resource::Deployments => metadata["generation"] = json!(1),
-        Resource::PersistentVolumeClaims => metadata["finalizers"] = json!([CLAIM_PROTECTION]),
-        _ => {}
-    }
-}
-
-/// Gives a Service its cluster IP.
-pub(super) fn give_address(service: &mut Value, number: u64) {
-    let address = identity::cluster_ip(number);
-    service["spec"]["clusterIPs"] = json!([address]);
-    service["spec"]["clusterIP"] = json!(address);
-}
-
-/// The status of an object that nobody has looked at yet.
-pub(super) fn initial_status(resource: Resource, document: &Value) -> Value {
-    match resource {
-        Resource::Pods => json!({"phase": "Pending", "qosClass": defaults::qos_class(document)}),
-        Resource::PersistentVolumeClaims => json!({"phase": "Pending"}),
-        Resource::Services => json!({"loadBalancer": {}}),
-        Resource::Namespaces => json!({"phase": "Active"}),
-        Resource::Deployments => json!({}),
-    }
-}
-
-fn keep_server_fields(old: &Value, new: &mut Value) {
-    for member in
-        ["uid", "creationTimestamp", "generation", "namespace", "deletionTimestamp", "deletionGracePeriodSeconds"]
-    {
-        match old["metadata"].get(member) {
-            Some(value) => new["metadata"][member] = value.clone(),
-            None => {
-                new["metadata"].as_object_mut().map(|metadata| metadata.remove(member));
-            }
-        }
-    }
-}
-
-fn has_finalizers(document: &Value) -> bool {
-    document["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
-}
-
-fn deleted(resource: Resource, document: &Value) -> Value {
-    let metadata = &document["metadata"];
-    let mut details = about(resource.plural(), resource.group(), metadata["name"].as_str().unwrap_or_default());
-    details["uid"] = metadata["uid"].clone();
-    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 }

@@ -56,7 +56,8 @@ pub(super) fn typed(resource: Resource, mut value: Value) -> Result<Value, ApiEr
     let version = given_version.rsplit('/').next().unwrap_or_default();
     if !given_kind.is_empty() && given_kind != kind {
         return Err(ApiError::bad_request(format!(
-            "{given_kind} in version {version:?} cannot be handled as a {kind}: unknown conversion"
+            "{given_kind} in version {version:?} cannot be handled as a {kind}: converting ({version}.{given_kind}) to ({}.{kind}): unknown conversion",
+            if resource.group().is_empty() { "core" } else { resource.group() }
         )));
     }
     if !given_version.is_empty() && given_version != resource.api_version() {

@@ -40,8 +40,7 @@ pub(super) fn apply(resource: Resource, document: &mut Value) {
                 fill(port, &json!({"targetPort": number}));
             }
             if spec["clusterIP"].is_string() {
-                let ips = json!([spec["clusterIP"]]);
-                fill(spec, &json!({"clusterIPs": ips}));
+                spec["clusterIPs"] = json!([spec["clusterIP"]]);
             }
         }
         Resource::PersistentVolumeClaims => {

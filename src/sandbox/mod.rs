@@ -10,6 +10,7 @@ mod api;
 mod calls;
 mod decode;
 mod defaults;
+mod deletion;
 mod discovery;
 mod faults;
 mod identity;
@@ -25,6 +26,7 @@ mod scale;
 mod seed;
 mod selector;
 mod server;
+mod server_fields;
 mod status;
 mod store;
 mod table;
@@ -123,15 +125,15 @@ impl ApiServer {
             qps: options.qps,
             ..Faults::default()
         };
-        let seed = Seed {
-            services: options.services,
-            pods: options.pods,
-            namespace: &options.namespace,
-            rollout: options.rollout,
-            now: Timestamp::now(),
-        };
+        let namespace = options.namespace.clone();
+        let (services, pods, rollout) = (options.services, options.pods, options.rollout);
+        // Ten thousand pods take a debug build a second or two.
+        let store = tokio::task::spawn_blocking(move || {
+            Seed { services, pods, namespace: &namespace, rollout, now: Timestamp::now() }.plant()
+        });
+        let store = store.await.map_err(io::Error::other)?;
         let shared = Data::new(Shared {
-            api: Api::new(seed.plant(), options.rollout),
+            api: Api::new(store, rollout),
             counters: Counters::default(),
             control: Control::new(faults),
         });
@@ -241,4 +243,57 @@ fn run(listener: TcpListener, shared: &Data<Shared>, started: oneshot::Sender<io
             log::error!("the sandbox stopped: {error}");
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POD: &str = r#"{"metadata":{"name":"p"},"spec":{"containers":[{"name":"main","image":"x"}]}}"#;
+
+    fn pods(server: &ApiServer) -> String {
+        format!("{}/api/v1/namespaces/aenv-sandbox/pods", server.url())
+    }
+
+    async fn create_pod(server: &ApiServer) -> reqwest::Result<reqwest::Response> {
+        reqwest::Client::new().post(pods(server)).body(POD).send().await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_cut_is_a_broken_connection_and_not_an_answer() {
+        let server = ApiServer::start(Options::default()).await.unwrap();
+        let lost = Rule { verb: Some("create".to_owned()), after: true, cut: true, ..Rule::default() };
+        server.set_faults(Faults { rules: vec![lost], ..Faults::default() });
+        let error = create_pod(&server).await.unwrap_err();
+        assert_eq!(error.status(), None);
+        server.set_faults(Faults::default());
+        assert_eq!(create_pod(&server).await.unwrap().status(), 409, "it was carried out first");
+        assert_eq!(server.calls().with_code(0), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn hanging_calls_go_on_when_the_faults_are_taken_back() {
+        let server = ApiServer::start(Options::default()).await.unwrap();
+        server.set_faults(Faults { hang: true, ..Faults::default() });
+        let waiting = tokio::spawn(reqwest::get(pods(&server)));
+        while server.calls().in_flight == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        server.set_faults(Faults::default());
+        assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn stopping_closes_hanging_connections_and_the_port() {
+        let server = ApiServer::start(Options::default()).await.unwrap();
+        server.set_faults(Faults { hang: true, ..Faults::default() });
+        let waiting = tokio::spawn(reqwest::get(pods(&server)));
+        while server.calls().in_flight == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        server.stop().await;
+        let ended = tokio::time::timeout(Duration::from_secs(5), waiting).await;
+        assert!(ended.unwrap().unwrap().is_err());
+        assert!(reqwest::get(pods(&server)).await.is_err());
+    }
 }

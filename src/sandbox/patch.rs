@@ -20,7 +20,7 @@ impl Format {
             "application/merge-patch+json" => Ok(Self::Merge),
             "application/strategic-merge-patch+json" => Ok(Self::Strategic),
             "application/json-patch+json" => Ok(Self::Json),
-            _ => Err(ApiError::unsupported_media_type("415: Unsupported Media Type")),
+            _ => Err(ApiError::unspecific(415, "UnsupportedMediaType", "415: Unsupported Media Type")),
         }
     }
 
@@ -46,7 +46,7 @@ impl Format {
 }
 
 fn does_not_fit() -> ApiError {
-    ApiError::new(422, "Invalid", "the server rejected our request due to an error in our request")
+    ApiError::unspecific(422, "Invalid", "the server rejected our request due to an error in our request")
 }
 
 fn merge(target: &mut Value, patch: Value) {

@@ -6,12 +6,12 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::api::{give_address, initial_status, stamp};
 use super::defaults;
 use super::identity;
 use super::object::Object;
 use super::resource::Resource;
 use super::rollout::{self, Rollout};
+use super::server_fields::{give_address, initial_status, stamp};
 use super::store::{Key, Store};
 
 const ENVIRONMENTS: [&str; 4] = ["weather", "swe-bench", "terminal", "browser"];
@@ -103,7 +103,8 @@ impl Seed<'_> {
 
     fn pod(&self, store: &mut Store, index: usize) {
         let environment = pick(&ENVIRONMENTS, index);
-        let name = format!("{environment}-{}", suffix(index));
+        // Far from the services, so that no name says that a pod belongs to one of them.
+        let name = format!("{environment}-{}", suffix(index + 1_000_000));
         let version = pick(&VERSIONS, index / 4);
         let mut labels = json!({
             "app.kubernetes.io/name": "aenv-sandbox",
@@ -190,6 +191,11 @@ fn waiting(environment: &str) -> Value {
 
 fn finish(pod: &mut Value, phase: &str, reason: &str, exit_code: i32) {
     pod["status"]["phase"] = json!(phase);
+    for condition in pod["status"]["conditions"].as_array_mut().into_iter().flatten() {
+        if matches!(condition["type"].as_str(), Some("Ready" | "ContainersReady")) {
+            condition["status"] = json!("False");
+        }
+    }
     let container = &mut pod["status"]["containerStatuses"][0];
     container["ready"] = json!(false);
     container["started"] = json!(false);

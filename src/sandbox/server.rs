@@ -140,7 +140,7 @@ impl Request {
             (&Method::GET, None, _) if watch => Some("watch"),
             (&Method::GET, None, _) => Some("list"),
             (&Method::GET, Some(_), _) => Some("get"),
-            (&Method::POST, None, _) => Some("create"),
+            (&Method::POST, None, _) if target.namespace.is_some() == target.resource.namespaced() => Some("create"),
             (&Method::PUT, Some(_), _) => Some("update"),
             (&Method::PATCH, Some(_), _) => Some("patch"),
             (&Method::DELETE, Some(_), None) => Some("delete"),

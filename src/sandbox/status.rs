@@ -50,12 +50,17 @@ impl ApiError {
         ))
     }
 
+    /// What the API server says of a request as such, not of an object.
+    pub(super) fn unspecific(code: u16, reason: &str, message: &str) -> Self {
+        Self::new(code, reason, message).with_details(json!({}))
+    }
+
     pub(super) fn no_such_path() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource").with_details(json!({}))
+        Self::unspecific(404, "NotFound", "the server could not find the requested resource")
     }
 
     pub(super) fn method_not_allowed(message: &str) -> Self {
-        Self::new(405, "MethodNotAllowed", message).with_details(json!({}))
+        Self::unspecific(405, "MethodNotAllowed", message)
     }
 
     pub(super) fn already_exists(resource: Resource, name: &str) -> Self {
