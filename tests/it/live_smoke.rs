@@ -115,7 +115,7 @@ async fn an_api_server_of_ones_own_can_freeze_and_die() {
     let pods = api::<Pod>(&cluster);
     let patience = Duration::from_millis(500);
 
-    server.freeze();
+    server.freeze().await;
     assert!(timeout(patience, pods.get("weather-1")).await.is_err());
     server.thaw();
     pods.get("weather-1").await.unwrap();

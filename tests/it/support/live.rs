@@ -149,13 +149,13 @@ impl ApiServer {
     }
 
     /// Stops the server where it stands: connections stay open, nothing is answered.
-    pub(crate) fn freeze(&mut self) {
-        self.kube_apiserver.signal("STOP");
+    pub(crate) async fn freeze(&mut self) {
+        self.kube_apiserver.freeze().await;
     }
 
     /// Undoes [`Self::freeze`].
     pub(crate) fn thaw(&mut self) {
-        self.kube_apiserver.signal("CONT");
+        self.kube_apiserver.thaw();
     }
 
     /// Kills the server: connections break, new ones are refused. etcd keeps what it knows.

@@ -10,7 +10,10 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    time::Duration,
 };
+
+use tokio::time::sleep;
 
 /// A child that writes its output to a log file and is killed on drop.
 pub(crate) struct Process {
@@ -36,11 +39,37 @@ impl Process {
         self.child.id()
     }
 
-    /// Sends a signal by its name (`STOP`, `CONT`).
-    pub(crate) fn signal(&self, name: &str) {
+    /// Stops it where it stands, and returns when each of its threads has stopped: the signal reaches one of them,
+    /// which has the others stop, and on a busy machine they answer a few more calls until then.
+    pub(crate) async fn freeze(&self) {
+        self.signal("STOP");
+        for _ in 0..2000 {
+            if !self.runs() {
+                return;
+            }
+            sleep(Duration::from_millis(1)).await;
+        }
+        panic!("process {} does not stop", self.id());
+    }
+
+    /// Undoes [`Self::freeze`].
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
         let sent =
             Command::new("sh").args(["-c", r#"kill -s "$0" "$1""#, name, &self.id().to_string()]).status().unwrap();
         assert!(sent.success(), "kill -s {name}: {sent}");
+    }
+
+    fn runs(&self) -> bool {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        threads.flatten().any(|thread| {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            // "<id> (<name>) <state> …"; a name may hold anything.
+            stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('T'))
+        })
     }
 
     /// Kills it, without a chance to say goodbye to its clients.
