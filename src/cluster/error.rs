@@ -4,6 +4,7 @@
 
 use crate::throttle::Refused;
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use hyper_util::client::legacy;
 use kube::core::Status;
 use std::error::Error as StdError;
 use std::io;
@@ -33,12 +34,15 @@ pub enum Error {
     /// The call's deadline passed.
     #[error("no answer from the API server before the request's deadline")]
     Deadline,
-    /// A connection or an answer took longer than its own time-out.
+    /// An answer took longer than its own time-out.
     #[error("the API server did not answer in time: {0}")]
     TimedOut(String),
-    /// No connection, or it was cut.
+    /// There is no connection: the request was not sent.
     #[error("the API server cannot be reached: {0}")]
-    Unreachable(String),
+    Unconnected(String),
+    /// The connection was cut before the answer was complete.
+    #[error("the connection to the API server was cut: {0}")]
+    Cut(String),
     /// An answer of success whose body is not what it should be.
     #[error("the API server's answer cannot be read: {0}")]
     Unreadable(#[source] serde_json::Error),
@@ -68,7 +72,13 @@ impl Error {
             .any(|error| error.kind() == io::ErrorKind::TimedOut);
         // The outer errors say "client error (Connect)"; the innermost says why.
         let cause = causes(error).last().map(ToString::to_string).unwrap_or_default();
-        if timed_out { Self::TimedOut(cause) } else { Self::Unreachable(cause) }
+        let unconnected =
+            causes(error).filter_map(|error| error.downcast_ref::<legacy::Error>()).any(legacy::Error::is_connect);
+        match (timed_out, unconnected) {
+            (_, true) => Self::Unconnected(cause),
+            (true, false) => Self::TimedOut(cause),
+            (false, false) => Self::Cut(cause),
+        }
     }
 
     /// Whether the same request may well succeed a little later.
@@ -76,7 +86,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Answered { status, .. } => matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504),
-            Self::TimedOut(_) | Self::Unreachable(_) => true,
+            Self::TimedOut(_) | Self::Unconnected(_) | Self::Cut(_) => true,
             Self::Refused(_) | Self::Deadline | Self::Unreadable(_) | Self::Internal(_) => false,
         }
     }
@@ -87,7 +97,22 @@ impl Error {
         match self {
             Self::Answered { retry_after, .. } => *retry_after,
             Self::Refused(refused) => Some(refused.retry_after),
-            Self::Deadline | Self::TimedOut(_) | Self::Unreachable(_) | Self::Unreadable(_) | Self::Internal(_) => None,
+            Self::Deadline
+            | Self::TimedOut(_)
+            | Self::Unconnected(_)
+            | Self::Cut(_)
+            | Self::Unreadable(_)
+            | Self::Internal(_) => None,
+        }
+    }
+
+    /// Whether a write that failed so may have been done all the same.
+    #[must_use]
+    pub fn leaves_outcome_open(&self) -> bool {
+        match self {
+            Self::Answered { status, .. } => status.is_server_error(),
+            Self::Deadline | Self::TimedOut(_) | Self::Cut(_) | Self::Unreadable(_) => true,
+            Self::Refused(_) | Self::Unconnected(_) | Self::Internal(_) => false,
         }
     }
 

@@ -12,8 +12,10 @@ mod read;
 mod resource;
 pub mod retry;
 pub mod slim;
+mod write;
 
 pub use client::{Cluster, Settings};
 pub use error::{Error, Failed};
 pub use read::ListPlan;
 pub use resource::Resource;
+pub use write::{NotCreated, RequestId};

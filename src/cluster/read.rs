@@ -7,6 +7,7 @@
 use super::client::Cluster;
 use super::error::Error;
 use super::resource::Resource;
+use super::write::built;
 use crate::call::{Call, Operation};
 use crate::labels::{Narrowing, ObjectName};
 use bytes::Bytes;
@@ -36,11 +37,11 @@ impl Cluster {
         call: &Call,
     ) -> Result<T, Error> {
         let operation = Operation { verb: "get", resource: resource.plural() };
-        let request = || {
-            let built = self.requests(resource).get(name.as_str(), &GetParams::default());
-            built.map_err(|error| Error::Internal(error.to_string()))
+        let attempt = || async {
+            let request = self.requests(resource).get(name.as_str(), &GetParams::default());
+            self.attempt(operation, built(request)?, call).await
         };
-        let body = self.settings.retry.run(call, || async { self.attempt(operation, request()?, call).await }).await?;
+        let body = self.settings.retry.run(call, attempt).await?;
         serde_json::from_slice(&body).map_err(Error::Unreadable)
     }
 
@@ -90,11 +91,8 @@ impl Cluster {
 
     async fn page(&self, resource: Resource, params: &ListParams, call: &Call) -> Result<Bytes, Error> {
         let operation = Operation { verb: "list", resource: resource.plural() };
-        let request = || {
-            let built = self.requests(resource).list(params);
-            built.map_err(|error| Error::Internal(error.to_string()))
-        };
-        self.settings.retry.run(call, || async { self.attempt(operation, request()?, call).await }).await
+        let attempt = || async { self.attempt(operation, built(self.requests(resource).list(params))?, call).await };
+        self.settings.retry.run(call, attempt).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! The resources that the controller reads, and where the API server has them.
+//! The resources that the controller works on, and where the API server has them.
 
 use k8s_openapi::api::{apps, core};
 use kube::core::{Request, Resource as Kind};
@@ -12,6 +12,8 @@ pub enum Resource {
     Services,
     /// `v1` Pods.
     Pods,
+    /// `v1` PersistentVolumeClaims.
+    Claims,
 }
 
 impl Resource {
@@ -22,6 +24,15 @@ impl Resource {
             Self::Deployments => "deployments",
             Self::Services => "services",
             Self::Pods => "pods",
+            Self::Claims => "persistentvolumeclaims",
+        }
+    }
+
+    /// The plural with its API group, as the API server's messages have it.
+    pub(super) fn qualified(self) -> &'static str {
+        match self {
+            Self::Deployments => "deployments.apps",
+            Self::Services | Self::Pods | Self::Claims => self.plural(),
         }
     }
 
@@ -32,6 +43,7 @@ impl Resource {
             Self::Deployments => apps::v1::Deployment::url_path(&(), namespace),
             Self::Services => core::v1::Service::url_path(&(), namespace),
             Self::Pods => core::v1::Pod::url_path(&(), namespace),
+            Self::Claims => core::v1::PersistentVolumeClaim::url_path(&(), namespace),
         })
     }
 }

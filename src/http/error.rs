@@ -101,7 +101,9 @@ fn of_cluster(error: &cluster::Error) -> StatusCode {
         cluster::Error::Answered { status, .. } => of_answer(status.as_u16()),
         cluster::Error::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
         cluster::Error::Deadline | cluster::Error::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
-        cluster::Error::Unreachable(_) | cluster::Error::Unreadable(_) => StatusCode::BAD_GATEWAY,
+        cluster::Error::Unconnected(_) | cluster::Error::Cut(_) | cluster::Error::Unreadable(_) => {
+            StatusCode::BAD_GATEWAY
+        }
         cluster::Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -169,7 +171,7 @@ mod tests {
         for (theirs, ours) in [(400, 400), (404, 404), (409, 409), (422, 422), (401, 502), (403, 502), (500, 502)] {
             assert_eq!(told(&answered(theirs, None)), (ours, None), "{theirs}");
         }
-        assert_eq!(told(&failed(cluster::Error::Unreachable("refused".into()))), (502, None));
+        assert_eq!(told(&failed(cluster::Error::Unconnected("refused".into()))), (502, None));
     }
 
     #[test]
