@@ -4,5 +4,6 @@
 
 mod live_smoke;
 mod overload;
+mod pods;
 mod services;
 mod support;
