@@ -3,10 +3,35 @@
 use super::error::mime;
 use crate::listing::{Listing, Row, Shape};
 use crate::memo::{Asked, Found, Source};
+use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{AGE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use bytes::Bytes;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+/// How much of a body is handed to the connection at once. actix copies each piece into the connection's own buffer:
+/// of a whole list that would be its full size for every caller who reads slowly.
+const SLICE: usize = 64 * 1024;
+
+/// A body that all its readers share, in slices.
+struct Slices(Bytes);
+
+impl MessageBody for Slices {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.0.len() as u64)
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let next = self.0.len().min(SLICE);
+        Poll::Ready((next > 0).then(|| Ok(self.0.split_to(next))))
+    }
+}
 
 /// Renders `found`, or says that the caller has it already (`If-None-Match`).
 ///
@@ -26,7 +51,7 @@ pub(super) fn render<R: Row>(
         .insert_header((ETAG, rendered.etag.as_str()))
         .insert_header((AGE, found.answer.age().as_secs()))
         .insert_header((CACHE_STATUS, cache_status(asked, found)));
-    if known { response.finish() } else { response.content_type(mime()).body(rendered.body.clone()) }
+    if known { response.finish() } else { response.content_type(mime()).body(Slices(rendered.body.clone())) }
 }
 
 fn names(tags: &HeaderValue, etag: &str) -> bool {

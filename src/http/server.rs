@@ -72,6 +72,7 @@ pub fn serve_api(addr: SocketAddr, api: Arc<Api>, drain: Duration, more: Option<
             })
     })
     .keep_alive(KEEP_ALIVE)
+    .tcp_nodelay(true)
     // A caller that hangs up gives up: its handler is dropped, and a fetch that nobody else waits for spends nothing
     // more. (actix would let it run on, for clients that only close their sending half.)
     .h1_allow_half_closed(false)
