@@ -7,5 +7,6 @@ mod gateway;
 mod live_smoke;
 mod overload;
 mod pods;
+mod routes;
 mod services;
 mod support;
