@@ -3,7 +3,11 @@
 #![cfg(feature = "sandbox")]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails, in its helpers too")]
 
+mod contract;
+mod gateway;
 mod live_smoke;
 mod overload;
+mod pods;
+mod routes;
 mod services;
 mod support;

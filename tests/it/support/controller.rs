@@ -40,6 +40,11 @@ impl Controller {
         Self { running: app::start(&settings, located, None).unwrap(), client: Client::new() }
     }
 
+    /// Where the API is served, for those who speak to it byte by byte.
+    pub(crate) fn api_addr(&self) -> SocketAddr {
+        self.running.api_addr()
+    }
+
     /// A request to the API, to be given headers or a body before it is sent with [`send`].
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("http://{}{path}", self.running.api_addr()))
@@ -81,18 +86,22 @@ impl Controller {
 
     /// The value of a metric without labels, or the sum over those with.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
-        let text = text_of(&self.client, self.running.metrics_addr(), "/metrics").await.1;
+        let text = self.metrics_page().await.1;
         let of_name = |line: &&str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
         text.lines().filter(of_name).map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
-    /// Status and text of a path of the readiness listener.
-    pub(crate) async fn health(&self, path: &str) -> (StatusCode, String) {
-        text_of(&self.client, self.running.health_addr(), path).await
+    /// Content type and text of `/metrics`.
+    pub(crate) async fn metrics_page(&self) -> (String, String) {
+        let response = self.client.get(format!("http://{}/metrics", self.running.metrics_addr())).send().await.unwrap();
+        let content_type = response.headers()["content-type"].to_str().unwrap().to_owned();
+        (content_type, response.text().await.unwrap())
     }
 
-    pub(crate) async fn stop(self) {
-        self.running.stop().await;
+    /// Status and text of a path of the readiness listener.
+    pub(crate) async fn health(&self, path: &str) -> (StatusCode, String) {
+        let response = self.client.get(format!("http://{}{path}", self.running.health_addr())).send().await.unwrap();
+        (response.status(), response.text().await.unwrap())
     }
 }
 
@@ -129,9 +138,4 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
     let body = response.bytes().await.unwrap();
     let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
     Answer { status, headers, body }
-}
-
-async fn text_of(client: &Client, addr: SocketAddr, path: &str) -> (StatusCode, String) {
-    let response = client.get(format!("http://{addr}{path}")).send().await.unwrap();
-    (response.status(), response.text().await.unwrap())
 }
