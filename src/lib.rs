@@ -30,6 +30,7 @@ pub mod call;
 pub mod cli;
 pub mod cluster;
 pub mod envelope;
+pub mod envhub;
 pub mod gateway;
 pub mod http;
 pub mod instances;

@@ -2,10 +2,11 @@
 //!
 //! The only module that names kube. One [`Cluster`] per process holds the one limited client; every request it
 //! makes is one attempt that passes the throttle, and is tried again, if at all, above it ([`retry`]). Lists come
-//! page by page ([`read`]) and are decoded into the few fields that are of use ([`slim`]). The rule it keeps: an
-//! answer is complete or an error.
+//! page by page ([`read`]) and are decoded into the few fields that are of use ([`slim`]). Objects that belong together
+//! are made together or not at all ([`Creation`]). The rule it keeps: an answer is complete or an error.
 
 mod client;
+mod creation;
 pub mod error;
 pub mod locate;
 mod read;
@@ -15,7 +16,7 @@ pub mod slim;
 mod write;
 
 pub use client::{Cluster, Settings};
+pub use creation::Creation;
 pub use error::{Error, Failed};
 pub use read::ListPlan;
 pub use resource::Resource;
-pub use write::{NotCreated, RequestId};

@@ -68,7 +68,7 @@ impl Instances {
         asked: Asked,
     ) -> Result<Found<Listing<InstanceRow>>, Error<Failed>> {
         let cluster = Arc::clone(&self.cluster);
-        let key = Key::One(name.clone());
+        let key = Key::one(&name);
         self.memo.read(key, asked, move |call| async move { get(&cluster, &name, &call).await }).await
     }
 }

@@ -1,17 +1,24 @@
 //! What a question is, so that equal questions share an answer and a wider answer serves a narrower question.
 
 use crate::labels::{Narrowing, ObjectName};
+use std::sync::Arc;
 
 /// A question about one resource in the sandbox namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Key {
-    /// The object with this name.
-    One(ObjectName),
+    /// The one thing with this name.
+    One(Arc<str>),
     /// All objects that the narrowing asks for.
     List(Narrowing),
 }
 
 impl Key {
+    /// The object with this name.
+    #[must_use]
+    pub fn one(name: &ObjectName) -> Self {
+        Self::One(name.as_str().into())
+    }
+
     /// The wider questions whose answers hold this one's, the widest first.
     pub(super) fn wider(&self) -> impl Iterator<Item = Self> {
         let narrowings = match self {
@@ -34,7 +41,7 @@ impl Key {
     /// Whether the answer may show the object `name`.
     pub(super) fn may_show(&self, name: &ObjectName) -> bool {
         match self {
-            Self::One(one) => one == name,
+            Self::One(one) => **one == *name.as_str(),
             Self::List(_) => true,
         }
     }
@@ -54,6 +61,6 @@ mod tests {
         assert_eq!(wider(Key::List(Narrowing::default())), []);
         assert_eq!(wider(Key::List(of_env.clone())), [Key::List(Narrowing::default())]);
         assert_eq!(wider(Key::List(of_owner_in_env)), [Key::List(Narrowing::default()), Key::List(of_env)]);
-        assert_eq!(wider(Key::One(ObjectName::new("x").unwrap())), [Key::List(Narrowing::default())]);
+        assert_eq!(wider(Key::One("x".into())), [Key::List(Narrowing::default())]);
     }
 }

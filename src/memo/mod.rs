@@ -228,7 +228,7 @@ impl<V: Memorable, E: Send + Sync + 'static> Memo<V, E> {
         let mut flights = self.0.flights();
         flights.retain(|key, _| !key.may_show(name));
         self.0.generation.fetch_add(1, Ordering::Relaxed);
-        self.0.answers.invalidate(&Key::One(name.clone()));
+        self.0.answers.invalidate(&Key::one(name));
     }
 
     fn found(&self, key: &Key, answer: Arc<Answer<V>>, source: Source) -> Found<V> {

@@ -65,7 +65,7 @@ impl Services {
         asked: Asked,
     ) -> Result<Found<Listing<ServiceRow>>, Error<Failed>> {
         let fetch = Arc::clone(&self.fetch);
-        let key = Key::One(name.clone());
+        let key = Key::one(&name);
         self.memo.read(key, asked, move |call| async move { fetch.get(&name, &call).await }).await
     }
 }
