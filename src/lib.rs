@@ -29,6 +29,7 @@ pub mod app;
 pub mod call;
 pub mod cli;
 pub mod cluster;
+pub mod container;
 pub mod envelope;
 pub mod envhub;
 pub mod gateway;

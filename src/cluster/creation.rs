@@ -11,8 +11,10 @@ use crate::call::Call;
 use crate::labels::ObjectName;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
-use tokio::time::{Duration, Instant, sleep};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::runtime::Handle;
+use tokio::time::{Duration, Instant, sleep, timeout_at};
+use tokio_util::task::TaskTracker;
 
 /// How long a removal is tried: as long as an API server needs to come back from a restart.
 const UNDO_DEADLINE: Duration = Duration::from_secs(60);
@@ -21,13 +23,92 @@ const UNDO_DEADLINE: Duration = Duration::from_secs(60);
 /// for a second time: what the API server had accepted before a connection was cut is stored by then.
 const UNDO_PAUSE: Duration = Duration::from_secs(1);
 
+/// Where writes run: in tasks of their own, so that none ends halfway because its caller has hung up.
+#[derive(Clone)]
+pub struct Writer {
+    cluster: Arc<Cluster>,
+    runtime: Handle,
+    tasks: TaskTracker,
+}
+
+impl Writer {
+    /// Writes to `cluster`, run on `runtime`.
+    #[must_use]
+    pub fn new(cluster: Arc<Cluster>, runtime: Handle) -> Self {
+        Self { cluster, runtime, tasks: TaskTracker::new() }
+    }
+
+    /// The API server.
+    #[must_use]
+    pub fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
+    }
+
+    /// Waits until no write is under way, and no undoing. There should be no new ones by then.
+    pub async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Runs `write` to its end, whether the caller waits for it or not.
+    ///
+    /// # Errors
+    /// That of `write`; or [`Error::Deadline`] at `action`, if the caller's deadline passes before.
+    pub async fn finish<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        deadline: Instant,
+        write: impl Future<Output = Result<T, Failed>> + Send + 'static,
+    ) -> Result<T, Failed> {
+        let task = self.tasks.spawn_on(write, &self.runtime);
+        match timeout_at(deadline, task).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(lost)) => Err(Failed::to(action)(Error::Internal(lost.to_string()))),
+            Err(_) => Err(Failed::to(action)(Error::Deadline)),
+        }
+    }
+
+    /// Runs `make`, and undoes what it made unless it succeeds while the caller still waits.
+    ///
+    /// # Errors
+    /// As [`Writer::finish`]. An error of `make` is told when the undoing has ended.
+    pub async fn all_or_nothing<T, F, Fut>(
+        &self,
+        action: &'static str,
+        deadline: Instant,
+        make: F,
+    ) -> Result<T, Failed>
+    where
+        T: Send + 'static,
+        F: FnOnce(Arc<Creation>, Call) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, Failed>> + Send,
+    {
+        let caller = Arc::new(());
+        let watched = Arc::downgrade(&caller);
+        let call = Call::until(deadline).while_wanted(move || watched.strong_count() > 0);
+        let creation = Arc::new(Creation::new(Arc::clone(&self.cluster)));
+        let outcome = self.finish(action, deadline, async move {
+            let outcome = make(Arc::clone(&creation), call.clone()).await;
+            if outcome.is_ok() && call.is_wanted() {
+                return outcome;
+            }
+            creation.undo().await;
+            outcome.and_then(|_| Err(Failed::to(action)(Error::Deadline)))
+        });
+        let outcome = outcome.await;
+        drop(caller);
+        outcome
+    }
+}
+
 /// What one request has made so far.
 pub struct Creation {
     cluster: Arc<Cluster>,
     id: RequestId,
-    made: Vec<Made>,
+    made: Mutex<Vec<Made>>,
 }
 
+#[derive(Clone)]
 struct Made {
     resource: Resource,
     name: ObjectName,
@@ -36,24 +117,16 @@ struct Made {
 }
 
 impl Creation {
-    /// A request that has made nothing yet.
-    #[must_use]
-    pub fn new(cluster: Arc<Cluster>) -> Self {
-        Self { cluster, id: RequestId::random(), made: Vec::new() }
-    }
-
-    /// The API server, for what is read on the way.
-    #[must_use]
-    pub fn cluster(&self) -> &Cluster {
-        &self.cluster
+    fn new(cluster: Arc<Cluster>) -> Self {
+        Self { cluster, id: RequestId::random(), made: Mutex::default() }
     }
 
     /// Creates one more object, unless nobody waits for the whole any more.
     ///
     /// # Errors
-    /// [`Failed`] at `action`; then the whole should be undone.
+    /// [`Failed`] at `action`; then the whole should fail.
     pub async fn create<T: DeserializeOwned>(
-        &mut self,
+        &self,
         resource: Resource,
         name: &ObjectName,
         object: &impl Serialize,
@@ -64,17 +137,18 @@ impl Creation {
             return Err(Failed::to(action)(Error::Deadline));
         }
         let outcome = self.cluster.create(resource, name, object, self.id, call).await;
-        let sure = outcome.is_ok();
         if outcome.as_ref().err().is_none_or(|failed| failed.may_exist) {
-            self.made.push(Made { resource, name: name.clone(), sure });
+            let made = Made { resource, name: name.clone(), sure: outcome.is_ok() };
+            self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
         }
         outcome.map_err(|NotCreated { error, .. }| Failed::to(action)(error))
     }
 
     /// Removes what was made, the latest first.
-    pub async fn undo(self) {
+    async fn undo(&self) {
         let call = Call::until(Instant::now() + UNDO_DEADLINE);
-        for made in self.made.iter().rev() {
+        let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
+        for made in made.iter().rev() {
             let Made { resource, name, .. } = made;
             match self.remove(made, &call).await {
                 Ok(()) => log::info!("undone: {} {name}", resource.plural()),

@@ -16,7 +16,7 @@ pub mod slim;
 mod write;
 
 pub use client::{Cluster, Settings};
-pub use creation::Creation;
+pub use creation::{Creation, Writer};
 pub use error::{Error, Failed};
 pub use read::ListPlan;
 pub use resource::Resource;

@@ -101,6 +101,18 @@ impl ServiceRow {
         }
     }
 
+    /// The same without environment variables, as the answers to writes show it.
+    #[must_use]
+    pub fn without_variables(self) -> Self {
+        Self { environment_variables: BTreeMap::new(), ..self }
+    }
+
+    /// The same, being updated: the status of the Deployment does not know yet of the change just made.
+    #[must_use]
+    pub fn updating(self) -> Self {
+        Self { status: Status::Updating, ..self }
+    }
+
     /// How it is doing.
     #[must_use]
     pub fn status(&self) -> Status {
