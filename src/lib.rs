@@ -17,11 +17,12 @@
 //! | [`app`] | the composition root: builds each layer, hands plain values down, serves, drains |
 //! | [`http`] | routes, what a request may say, status codes; with the sandbox the only one that names actix |
 //! | [`services`], [`instances`] | what AEnvironment means by a service and by an instance |
+//! | [`environment`] | the body of a create or an update, checked in full before anything is asked |
 //! | [`gateway`], [`envelope`], [`listing`] | what clients parse: the environment, the envelope, rows rendered once |
 //! | [`memo`] | answers kept for seconds, one fetch for all who ask; the only one that names moka |
 //! | [`cluster`] | the API server: the one client, pages, retries, slim decoding; the only one that names kube |
 //! | [`throttle`] | the token bucket around the transport |
-//! | [`call`], [`labels`], [`metrics`] | leaves that all may use: deadlines, checked words, counters |
+//! | [`call`], [`labels`], [`quantity`], [`go_duration`], [`metrics`] | leaves that all may use: deadlines, checked words, amounts, times, counters |
 //!
 //! A replica that nobody asks anything makes no call, and any replica can be killed at any time.
 
@@ -32,15 +33,19 @@ pub mod cluster;
 pub mod container;
 pub mod envelope;
 pub mod envhub;
+pub mod environment;
 pub mod gateway;
+pub mod go_duration;
 pub mod http;
 pub mod instances;
 pub mod labels;
 pub mod listing;
 pub mod memo;
 pub mod metrics;
+pub mod quantity;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod services;
 pub mod settings;
+
 pub mod throttle;

@@ -68,7 +68,7 @@ impl Writer {
         }
     }
 
-    /// Runs `make`, and undoes what it made unless it succeeds while the caller still waits.
+    /// Runs `make`, and undoes what it made unless it succeeds while the caller still waits; then runs `ended`.
     ///
     /// # Errors
     /// As [`Writer::finish`]. An error of `make` is told when the undoing has ended.
@@ -77,6 +77,7 @@ impl Writer {
         action: &'static str,
         deadline: Instant,
         make: F,
+        ended: impl FnOnce() + Send + 'static,
     ) -> Result<T, Failed>
     where
         T: Send + 'static,
@@ -88,12 +89,13 @@ impl Writer {
         let call = Call::until(deadline).while_wanted(move || watched.strong_count() > 0);
         let creation = Arc::new(Creation::new(Arc::clone(&self.cluster)));
         let outcome = self.finish(action, deadline, async move {
-            let outcome = make(Arc::clone(&creation), call.clone()).await;
-            if outcome.is_ok() && call.is_wanted() {
-                return outcome;
+            let mut outcome = make(Arc::clone(&creation), call.clone()).await;
+            if outcome.is_err() || !call.is_wanted() {
+                creation.undo().await;
+                outcome = outcome.and(Err(Failed::to(action)(Error::Deadline)));
             }
-            creation.undo().await;
-            outcome.and_then(|_| Err(Failed::to(action)(Error::Deadline)))
+            ended();
+            outcome
         });
         let outcome = outcome.await;
         drop(caller);

@@ -2,6 +2,8 @@
 //!
 //! The enum says causes; what each means to an HTTP client is decided in `http` alone.
 
+use super::resource::Resource;
+use crate::labels::ObjectName;
 use crate::throttle::Refused;
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 use hyper_util::client::legacy;
@@ -79,6 +81,21 @@ impl Error {
             (true, false) => Self::TimedOut(cause),
             (false, false) => Self::Cut(cause),
         }
+    }
+
+    /// What the API server says of an object that does not exist.
+    pub(crate) fn not_found(resource: Resource, name: &ObjectName) -> Self {
+        Self::of_object(StatusCode::NOT_FOUND, "NotFound", resource, name, "not found")
+    }
+
+    /// What the API server says of a name that is taken.
+    pub(super) fn taken(resource: Resource, name: &ObjectName) -> Self {
+        Self::of_object(StatusCode::CONFLICT, "AlreadyExists", resource, name, "already exists")
+    }
+
+    fn of_object(status: StatusCode, reason: &str, resource: Resource, name: &ObjectName, what: &str) -> Self {
+        let message = format!("{} \"{name}\" {what}", resource.qualified());
+        Self::Answered { status, reason: reason.to_owned(), message, retry_after: None }
     }
 
     /// Whether the same request may well succeed a little later.

@@ -179,7 +179,7 @@ impl Cluster {
         };
         let Own { metadata } = serde_json::from_slice(&stored).map_err(Error::Unreadable)?;
         let maker = metadata.annotations.and_then(|annotations| annotations.request_id);
-        if maker.is_some_and(|maker| maker == id.0.to_string()) { Ok(Some(stored)) } else { Err(taken(resource, name)) }
+        if maker.is_some_and(|maker| maker == id.0.to_string()) { Ok(Some(stored)) } else { Err(Error::taken(resource, name)) }
     }
 }
 
@@ -196,16 +196,6 @@ fn internal(error: impl std::fmt::Display) -> Error {
 
 pub(super) fn built<T>(request: Result<T, kube::core::request::Error>) -> Result<T, Error> {
     request.map_err(internal)
-}
-
-/// What the API server says of a name that is taken.
-fn taken(resource: Resource, name: &ObjectName) -> Error {
-    Error::Answered {
-        status: StatusCode::CONFLICT,
-        reason: "AlreadyExists".to_owned(),
-        message: format!("{} \"{name}\" already exists", resource.qualified()),
-        retry_after: None,
-    }
 }
 
 fn is_taken(error: &Error) -> bool {

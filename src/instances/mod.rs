@@ -1,15 +1,18 @@
 //! Environment instances: what AEnvironment means by a Pod.
 
+mod build;
 mod ttl;
 mod view;
+mod write;
 
 pub use view::InstanceRow;
 
 use crate::call::Call;
-use crate::cluster::{Cluster, Failed, Resource, slim};
+use crate::cluster::{Cluster, Failed, Resource, Writer, slim};
 use crate::labels::{Narrowing, ObjectName};
 use crate::listing::Listing;
 use crate::memo::{Asked, Error, Found, Key, Memo};
+use crate::templates::TemplateStore;
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -19,14 +22,15 @@ const GET_POD: &str = "failed to get pod";
 /// The environment instances of the sandbox namespace.
 pub struct Instances {
     memo: Memo<Listing<InstanceRow>, Failed>,
-    cluster: Arc<Cluster>,
+    writer: Writer,
+    templates: Arc<TemplateStore>,
 }
 
 impl Instances {
-    /// Instances read from `cluster` and remembered in `memo`.
+    /// Instances of the cluster of `writer`, remembered in `memo`, made from `templates`.
     #[must_use]
-    pub fn new(cluster: Arc<Cluster>, memo: Memo<Listing<InstanceRow>, Failed>) -> Self {
-        Self { memo, cluster }
+    pub fn new(writer: Writer, memo: Memo<Listing<InstanceRow>, Failed>, templates: Arc<TemplateStore>) -> Self {
+        Self { memo, writer, templates }
     }
 
     /// The instances that `narrowing` asks for.
@@ -38,7 +42,7 @@ impl Instances {
         narrowing: Narrowing,
         asked: Asked,
     ) -> Result<Found<Listing<InstanceRow>>, Error<Failed>> {
-        let cluster = Arc::clone(&self.cluster);
+        let cluster = Arc::clone(self.writer.cluster());
         let key = Key::List(narrowing.clone());
         self.memo.read(key, asked, move |call| async move { list(&cluster, &narrowing, &call).await }).await
     }
@@ -67,7 +71,7 @@ impl Instances {
         name: ObjectName,
         asked: Asked,
     ) -> Result<Found<Listing<InstanceRow>>, Error<Failed>> {
-        let cluster = Arc::clone(&self.cluster);
+        let cluster = Arc::clone(self.writer.cluster());
         let key = Key::one(&name);
         self.memo.read(key, asked, move |call| async move { get(&cluster, &name, &call).await }).await
     }

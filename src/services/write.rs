@@ -39,12 +39,11 @@ impl Services {
             ServiceName::Given(name) => name.clone(),
             ServiceName::Generated(prefix) => prefix.name(Uuid::new_v4().as_u64_pair().1),
         };
+        let written = name.clone();
         let make = move |creation: Arc<Creation>, call: Call| async move {
-            let made = create(&fetch, &creation, &templates, &name, &spec, &call).await;
-            memo.forget(&name);
-            made
+            create(&fetch, &creation, &templates, &name, &spec, &call).await
         };
-        self.writer.all_or_nothing(CREATE_DEPLOYMENT, deadline, make).await
+        self.writer.all_or_nothing(CREATE_DEPLOYMENT, deadline, make, move || memo.forget(&written)).await
     }
 
     /// Changes replicas, image and environment variables of every container, as far as `change` says.

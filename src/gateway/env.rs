@@ -1,4 +1,4 @@
-//! What the `aenv` CLI and SDK read of an environment.
+//! The environment in an answer.
 
 use serde::Serialize;
 
