@@ -1,5 +1,6 @@
 //! The integration tests: one binary, a file per endpoint or behaviour, `support` beneath them.
 
+#![cfg(feature = "sandbox")]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails, in its helpers too")]
 
 mod contract;
