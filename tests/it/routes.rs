@@ -40,6 +40,9 @@ async fn other_methods_are_405_in_the_recorded_words() {
         for method in methods.split(' ') {
             let answer = send(controller.request(method.parse().unwrap(), path)).await;
             assert_eq!(answer.failure(405), "http method not allowed", "{method} {path}");
+            let allowed: Vec<_> = answer.header("allow").split(", ").collect();
+            assert!(!allowed.contains(&""), "{method} {path} is told nothing that is allowed");
+            assert!(!allowed.contains(&method), "{method} {path} is said to be allowed");
         }
     }
     assert_eq!(cluster.calls().total, 0);
