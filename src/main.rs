@@ -70,8 +70,9 @@ fn run(command: Command, settings: &Settings) -> Result<(), Box<dyn std::error::
             Command::Sandbox(sandbox) => serve_sandbox(&sandbox, settings).await,
         }
     });
-    // Fetches that nobody waits for any more are no reason to stay.
-    runtime.shutdown_background();
+    // What is still under way is no reason to stay, and ends all at once with the process: were the fetches ended
+    // first, the requests that wait for them would be answered with a 500 in their last moment.
+    std::mem::forget(runtime);
     outcome
 }
 

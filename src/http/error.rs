@@ -28,7 +28,10 @@ pub enum ApiError {
     NoSuchRoute,
     /// The path exists, but not with this method.
     #[error("http method not allowed")]
-    MethodNotAllowed,
+    MethodNotAllowed {
+        /// The methods that it has, as the header `Allow` lists them.
+        allowed: &'static str,
+    },
     /// A route that is known but cannot do its work yet.
     #[error("{method} {route} is not written yet")]
     NotWritten {
@@ -62,7 +65,7 @@ impl ApiError {
             Self::Read(memo::Error::Deadline | memo::Error::Lost)
             | Self::BadRequest(_)
             | Self::NoSuchRoute
-            | Self::MethodNotAllowed
+            | Self::MethodNotAllowed { .. }
             | Self::NotWritten { .. } => None,
         };
         let again = matches!(self.status_code(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT);
@@ -75,7 +78,7 @@ impl ResponseError for ApiError {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NoSuchRoute => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotWritten { .. } => StatusCode::NOT_IMPLEMENTED,
             Self::Read(memo::Error::Fetch(failed)) => of_cluster(&failed.source),
             Self::Read(memo::Error::Deadline) => StatusCode::GATEWAY_TIMEOUT,
@@ -87,6 +90,9 @@ impl ResponseError for ApiError {
         let status = self.status_code();
         let mut response = HttpResponseBuilder::new(status);
         response.content_type(mime());
+        if let Self::MethodNotAllowed { allowed } = self {
+            response.insert_header((header::ALLOW, *allowed));
+        }
         if let Some(after) = self.retry_after() {
             // Rounded up: who comes back a moment too early is refused again.
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);

@@ -21,8 +21,9 @@ use crate::metrics::Metrics;
 use crate::services::Services;
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use actix_web::web::{self, PayloadConfig, QueryConfig, ServiceConfig, resource};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, Resource};
 use error::ApiError;
+use std::future::ready;
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
@@ -49,26 +50,31 @@ impl Api {
     }
 }
 
-/// The one route table.
+/// The one route table. What each path allows is said in its 405 too (RFC 9110, section 15.5.6).
 fn routes(config: &mut ServiceConfig) {
     let table = [
-        resource("/services").get(services::list_services).post(not_written),
-        resource("/services/{name}").get(services::get_service).put(not_written).delete(not_written),
-        resource("/pods").get(pods::list_pods).post(not_written),
-        resource("/pods/{name}").get(pods::get_pod).delete(not_written),
-        resource("/env-service").post(not_written),
-        resource("/env-service/{env}/list").get(gateway::list_services),
-        resource("/env-service/{id}").get(gateway::get_service).put(not_written).delete(not_written),
-        resource("/env-instance").post(not_written),
-        resource("/env-instance/list").get(gateway::page_instances),
-        resource("/env-instance/{env}/list").get(gateway::list_instances),
-        resource("/env-instance/{id}").get(gateway::get_instance).delete(not_written),
+        at("/services", "GET, POST").get(services::list_services).post(not_written),
+        at("/services/{name}", "GET, PUT, DELETE").get(services::get_service).put(not_written).delete(not_written),
+        at("/pods", "GET, POST").get(pods::list_pods).post(not_written),
+        at("/pods/{name}", "GET, DELETE").get(pods::get_pod).delete(not_written),
+        at("/env-service", "POST").post(not_written),
+        at("/env-service/{env}/list", "GET").get(gateway::list_services),
+        at("/env-service/{id}", "GET, PUT, DELETE").get(gateway::get_service).put(not_written).delete(not_written),
+        at("/env-instance", "POST").post(not_written),
+        at("/env-instance/list", "GET").get(gateway::page_instances),
+        at("/env-instance/{env}/list", "GET").get(gateway::list_instances),
+        at("/env-instance/{id}", "GET, DELETE").get(gateway::get_instance).delete(not_written),
     ];
     for resource in table {
-        config.service(resource.default_service(web::to(method_not_allowed)));
+        config.service(resource);
     }
     config.default_service(web::to(not_found));
     config.app_data(QueryConfig::default().error_handler(|error, _| ApiError::query(&error).into()));
+}
+
+fn at(path: &str, allowed: &'static str) -> Resource {
+    let refuse = move || ready(Err::<HttpResponse, _>(ApiError::MethodNotAllowed { allowed }));
+    resource(path).default_service(web::to(refuse))
 }
 
 /// The limit of request bodies, for the extractors of handlers.
@@ -81,10 +87,6 @@ async fn not_written(request: HttpRequest) -> Result<HttpResponse, ApiError> {
         method: request.method().to_string(),
         route: request.match_pattern().unwrap_or_default(),
     })
-}
-
-async fn method_not_allowed() -> Result<HttpResponse, ApiError> {
-    Err(ApiError::MethodNotAllowed)
 }
 
 async fn not_found() -> Result<HttpResponse, ApiError> {

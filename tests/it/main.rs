@@ -8,6 +8,7 @@ mod gateway;
 mod live_smoke;
 mod overload;
 mod pods;
+mod process;
 mod routes;
 mod services;
 mod support;

@@ -8,7 +8,7 @@
 mod audit;
 pub(crate) mod controller;
 pub(crate) mod live;
-mod process;
+pub(crate) mod process;
 pub(crate) mod sandboxed;
 pub(crate) mod seed;
 

@@ -57,7 +57,8 @@ impl Process {
         self.signal("CONT");
     }
 
-    fn signal(&self, name: &str) {
+    /// Sends the signal of this name (`TERM`).
+    pub(crate) fn signal(&self, name: &str) {
         let sent =
             Command::new("sh").args(["-c", r#"kill -s "$0" "$1""#, name, &self.id().to_string()]).status().unwrap();
         assert!(sent.success(), "kill -s {name}: {sent}");
@@ -83,9 +84,14 @@ impl Process {
         self.child.try_wait().unwrap()
     }
 
+    /// All that it wrote.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// The last lines that it wrote.
     pub(crate) fn log_tail(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let text = self.log();
         let lines: Vec<_> = text.lines().collect();
         let tail = lines[lines.len().saturating_sub(15)..].join("\n");
         format!("--- the end of {}\n{tail}\n", self.log.display())

@@ -1,0 +1,376 @@
+//! The `controller` binary as a process: its exit codes, its first lines, its silence, its end.
+
+use crate::support::process::{Lifeline, Process};
+use crate::support::{Cluster, on_every_cluster, sandboxed, seed};
+use aenv_controller::sandbox::{ApiServer, Faults};
+use reqwest::{Response, StatusCode};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
+
+on_every_cluster! {
+    a_replica_that_nobody_asks_asks_nothing,
+}
+
+/// Bounds every wait. What is waited for takes milliseconds, and a drain that is held up takes [`LONG_DRAIN`].
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Much longer than [`PATIENCE`], so that an end within that is none that was waited for in vain.
+const LONG_DRAIN: (&str, &str) = ("server.drain_ms", "120000");
+
+/// A binary with nothing in its environment but a home without a kubeconfig and free ports on loopback.
+fn controller(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_controller"));
+    command.env_clear().env("HOME", home).current_dir(home);
+    set(&mut command, ("server.bind", "127.0.0.1"));
+    set(&mut command, ("server.port", "0"));
+    set(&mut command, ("server.readiness_port", "0"));
+    set(&mut command, ("server.metrics_addr", "127.0.0.1:0"));
+    command
+}
+
+/// Sets a key by its environment variable.
+fn set(command: &mut Command, (key, value): (&str, &str)) {
+    command.env(format!("AENV_CONTROLLER__{}", key.replace('.', "__").to_uppercase()), value);
+}
+
+/// Runs `controller` to its end: exit code, standard output, standard error.
+async fn run(prepare: impl FnOnce(&mut Command, &Path)) -> (i32, String, String) {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = controller(home.path());
+    prepare(&mut command, home.path());
+    let ended = tokio::process::Command::from(command).kill_on_drop(true).output();
+    let Output { status, stdout, stderr } = timeout(PATIENCE, ended).await.expect("it ends by itself").unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+/// A `controller` that serves.
+struct Replica {
+    // Dropped first: it kills the process while its id is still its own.
+    _lifeline: Lifeline,
+    process: Process,
+    api: SocketAddr,
+    health: SocketAddr,
+    metrics: SocketAddr,
+    _home: TempDir,
+}
+
+impl Replica {
+    /// In front of a cluster, with some keys set.
+    async fn on(cluster: &Cluster, keys: &[(&str, &str)]) -> Self {
+        Self::start(|command| {
+            command.args(["--kubeconfig".as_ref(), cluster.kubeconfig_path().as_os_str()]);
+            command.args(["--namespace", cluster.namespace()]);
+            keys.iter().for_each(|key| set(command, *key));
+        })
+        .await
+    }
+
+    /// Waits until it says that it is ready.
+    async fn start(prepare: impl FnOnce(&mut Command)) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let mut command = controller(home.path());
+        prepare(&mut command);
+        let mut process = Process::spawn(&mut command, None, &home.path().join("log"));
+        let lifeline = Lifeline::new(&process, home.path());
+        let mut addrs = None;
+        until("it is ready", async || {
+            assert!(process.exited().is_none(), "{}", process.log_tail());
+            addrs = listeners(&process.log());
+            addrs.is_some()
+        })
+        .await;
+        let [api, health, metrics] = addrs.unwrap();
+        Self { _lifeline: lifeline, process, api, health, metrics, _home: home }
+    }
+
+    async fn get(&self, path: &str) -> reqwest::Result<Response> {
+        reqwest::get(format!("http://{}{path}", self.api)).await
+    }
+
+    /// The status of `/readyz`.
+    async fn readiness(&self) -> StatusCode {
+        reqwest::get(format!("http://{}/readyz", self.health)).await.unwrap().status()
+    }
+
+    /// Waits for its end: the exit code.
+    async fn ended(&mut self) -> i32 {
+        let mut status = None;
+        until("it ends", async || {
+            status = self.process.exited();
+            status.is_some()
+        })
+        .await;
+        status.unwrap().code().unwrap_or_else(|| panic!("killed: {}", self.process.log_tail()))
+    }
+}
+
+/// The addresses of API, readiness and metrics, once the line that names them has been written to its end.
+fn listeners(log: &str) -> Option<[SocketAddr; 3]> {
+    let line = log.split_inclusive('\n').find(|line| line.contains("✅ Ready on ") && line.ends_with('\n'))?;
+    let addrs = line.split([' ', ',', '\n']).filter_map(|word| word.parse().ok());
+    Some(addrs.collect::<Vec<_>>().try_into().unwrap())
+}
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let holds = async {
+        while !holds().await {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, holds).await.unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"));
+}
+
+#[tokio::test]
+async fn without_a_cluster_it_says_what_it_tried_and_how_to_do_without() {
+    let (code, stdout, stderr) = run(|_, _| ()).await;
+    assert_eq!((code, &*stdout, stderr.lines().count()), (1, "", 1), "{stderr}");
+    for word in ["--kubeconfig", "$KUBECONFIG", "KUBERNETES_SERVICE_HOST", ".kube/config", "controller sandbox"] {
+        assert!(stderr.contains(word), "{word} is missing in {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_kubeconfig_that_cannot_be_used_is_named_and_not_passed_over() {
+    let (code, _, stderr) = run(|command, home| {
+        fs::create_dir(home.join(".kube")).unwrap();
+        fs::write(home.join(".kube/config"), "{}").unwrap();
+        command.env("KUBECONFIG", "/nowhere/kubeconfig");
+    })
+    .await;
+    assert_eq!((code, stderr.lines().count()), (1, 1), "{stderr}");
+    assert!(stderr.contains("/nowhere/kubeconfig") && stderr.contains("$KUBECONFIG"), "{stderr}");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let (_server, cluster) = sandboxed::start().await;
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (code, _, stderr) = run(|command, _| {
+        command.env("KUBECONFIG", cluster.kubeconfig_path()).args(["--server-port", &port]);
+    })
+    .await;
+    assert_eq!(code, 1, "{stderr}");
+    let last = stderr.lines().last().unwrap();
+    assert!(last.contains("server.port") && last.contains(&port), "{stderr}");
+}
+
+#[tokio::test]
+async fn bad_settings_are_refused_all_at_once() {
+    let (code, stdout, stderr) = run(|command, home| {
+        let file = home.join("controller.yaml");
+        fs::write(&file, "memo:\n  list_ttl_ms: soon\n  zork: 1\nretry:\n  max_attempts: 0\n").unwrap();
+        set(command, ("throttle.burst", "0"));
+        command.args(["--config".as_ref(), file.as_os_str()]).args(["--qps", "0", "--server-port", "http"]);
+    })
+    .await;
+    assert_eq!((code, &*stdout), (64, ""), "{stderr}");
+    for key in [
+        "memo.list_ttl_ms",
+        "memo.zork",
+        "retry.max_attempts",
+        "throttle.burst",
+        "throttle.qps",
+        "server.port",
+        "AENV_CONTROLLER__THROTTLE__BURST",
+        "--qps",
+        "controller.yaml",
+    ] {
+        assert!(stderr.contains(key), "{key} is missing in {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn bad_usage_is_64_and_to_ask_for_help_is_none() {
+    for line in [["--qqs", "5"], ["nonsense", "--qps=5"], ["sandbox", "--services=many"], ["serve", "--config"]] {
+        let (code, stdout, stderr) = run(|command, _| _ = command.args(line)).await;
+        assert_eq!((code, &*stdout, stderr.is_empty()), (64, "", false), "{line:?}");
+    }
+    for (line, says) in [
+        ("--help", "controller sandbox"),
+        ("-h", "Usage:"),
+        ("--version", env!("CARGO_PKG_VERSION")),
+        ("-V", "controller "),
+    ] {
+        let (code, stdout, stderr) = run(|command, _| _ = command.arg(line)).await;
+        assert_eq!((code, &*stderr), (0, ""), "{line}");
+        assert!(stdout.contains(says), "{line}: {stdout}");
+    }
+}
+
+#[tokio::test]
+async fn what_check_config_prints_is_a_settings_file() {
+    let (code, printed, stderr) = run(|command, _| {
+        command.args(["check-config", "--qps", "7.5", "--burst", "9", "--namespace", "elsewhere"]);
+        command.env("SERVICE_DOMAIN_SUFFIX", "svc.example.com");
+    })
+    .await;
+    assert_eq!((code, &*stderr), (0, ""));
+    for line in ["  qps: 7.5", "  burst: 9", "  port: 0"] {
+        assert!(printed.lines().any(|printed| printed == line), "{line} is missing in\n{printed}");
+    }
+    assert!(printed.contains("elsewhere") && printed.contains("svc.example.com"), "{printed}");
+    let (code, again, stderr) = run(|command, home| {
+        let file = home.join("controller.yaml");
+        fs::write(&file, &printed).unwrap();
+        command.env_clear().args(["check-config".as_ref(), "--config".as_ref(), file.as_os_str()]);
+    })
+    .await;
+    assert_eq!((code, again, &*stderr), (0, printed, ""));
+}
+
+#[tokio::test]
+async fn the_helm_charts_arguments_start_it_with_the_runbooks_lines() {
+    let (_server, cluster) = sandboxed::start().await;
+    seed::deployment("weather-main").create(&cluster).await;
+    let replica = Replica::start(|command| {
+        command.args(["--namespace", "aenv-sandbox", "--leader-elect=false"]);
+        command.env("KUBECONFIG", cluster.kubeconfig_path()).env("SERVICE_DOMAIN_SUFFIX", "svc.cluster.local");
+    })
+    .await;
+    assert_eq!(replica.get("/services").await.unwrap().status(), StatusCode::OK);
+    let log = replica.process.log();
+    let mut lines = log.lines();
+    for line in [
+        "accepted without effect: --leader-elect",
+        "🔧 API Rate Limiting configured: QPS=50, Burst=100",
+        "🔗 Shared Kubernetes client",
+        "🎯 On-demand lists, no reflector",
+        "✅ Ready on ",
+        "GET /services 200 ",
+    ] {
+        assert!(lines.any(|logged| logged.contains(line)), "{line} is missing, or not in its place, in\n{log}");
+    }
+}
+
+async fn a_replica_that_nobody_asks_asks_nothing(cluster: Cluster) {
+    /// Many times as long as answers are kept, and longer than the lease of a leader would be left alone.
+    const IDLE: Duration = Duration::from_millis(2500);
+    seed::deployment("weather-main").create(&cluster).await;
+    seed::pod("weather-3ue90w").ttl("1ms").create(&cluster).await;
+    cluster.reset_calls();
+    let replica = Replica::on(&cluster, &[("memo.list_ttl_ms", "200"), ("memo.get_ttl_ms", "200")]).await;
+    sleep(IDLE).await;
+    assert_eq!(replica.readiness().await, StatusCode::OK);
+    assert!(reqwest::get(format!("http://{}/metrics", replica.metrics)).await.unwrap().status().is_success());
+    assert_eq!(cluster.calls().total, 0, "before anybody asked");
+    for path in ["/services", "/pods?filter=expired", "/pods/weather-3ue90w"] {
+        assert_eq!(replica.get(path).await.unwrap().status(), StatusCode::OK, "{path}");
+    }
+    let used = cluster.calls();
+    assert_eq!((used.of("list", "deployments"), used.of("list", "pods"), used.total), (1, 1, 4));
+    sleep(IDLE).await;
+    assert_eq!(cluster.calls(), used, "after it was used");
+}
+
+/// A replica in front of a sandbox that does not answer, and a request that waits for it.
+async fn hanging(keys: &[(&str, &str)]) -> (ApiServer, Replica, tokio::task::JoinHandle<reqwest::Result<Response>>) {
+    let (server, cluster) = sandboxed::start().await;
+    let replica = Replica::on(&cluster, keys).await;
+    server.set_faults(Faults { hang: true, ..Faults::default() });
+    let asked = tokio::spawn(reqwest::get(format!("http://{}/services", replica.api)));
+    until("the request is under way", async || server.calls().in_flight > 0).await;
+    (server, replica, asked)
+}
+
+#[tokio::test]
+async fn requests_under_way_end_before_the_process_does() {
+    let (server, mut replica, asked) = hanging(&[LONG_DRAIN]).await;
+    assert_eq!(replica.readiness().await, StatusCode::OK);
+    replica.process.signal("TERM");
+    until("it is not ready any more", async || replica.readiness().await == StatusCode::SERVICE_UNAVAILABLE).await;
+    until("new connections are refused", async || TcpStream::connect(replica.api).is_err()).await;
+    assert!(!asked.is_finished() && replica.process.exited().is_none());
+    server.set_faults(Faults::default());
+    assert_eq!(asked.await.unwrap().unwrap().json::<Value>().await.unwrap()["data"], json!([]));
+    assert_eq!(replica.ended().await, 0, "{}", replica.process.log_tail());
+    assert!(replica.process.log().contains("drained"), "{}", replica.process.log_tail());
+}
+
+#[tokio::test]
+async fn requests_that_do_not_end_are_cut_off_after_the_drain() {
+    let (_server, mut replica, asked) = hanging(&[("server.drain_ms", "300")]).await;
+    replica.process.signal("TERM");
+    assert_eq!(replica.ended().await, 0);
+    assert!(asked.await.unwrap().is_err());
+    assert!(replica.process.log().contains("cut off"), "{}", replica.process.log_tail());
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_up_the_end() {
+    let (_server, cluster) = sandboxed::start().await;
+    let mut replica = Replica::on(&cluster, &[LONG_DRAIN]).await;
+    let mut idle = TcpStream::connect(replica.api).unwrap();
+    let unused = TcpStream::connect(replica.api).unwrap();
+    idle.write_all(b"GET /nope HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut status = [0; 12];
+    idle.read_exact(&mut status).unwrap();
+    assert_eq!(status.escape_ascii().to_string(), "HTTP/1.1 404");
+    replica.process.signal("TERM");
+    assert_eq!(replica.ended().await, 0);
+    assert!(replica.process.log().contains("drained"), "{}", replica.process.log_tail());
+    drop((idle, unused));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let (_server, mut replica, asked) = hanging(&[LONG_DRAIN]).await;
+    replica.process.signal("TERM");
+    until("it drains", async || replica.readiness().await == StatusCode::SERVICE_UNAVAILABLE).await;
+    replica.process.signal("INT");
+    assert_eq!(replica.ended().await, 0);
+    assert!(asked.await.unwrap().is_err(), "{}", replica.process.log_tail());
+    assert!(replica.process.log().contains("ending at once"), "{}", replica.process.log_tail());
+}
+
+#[tokio::test]
+async fn the_sandbox_says_what_to_type_next_and_leaves_nothing_behind() {
+    let mut replica = Replica::start(|command| _ = command.args(["sandbox", "--services=3", "--pods=5"])).await;
+    until("it says what to type next", async || replica.process.log().contains("Ctrl-C ends it.")).await;
+    let log = replica.process.log();
+    let api = format!("http://localhost:{}", replica.api.port());
+    for line in [
+        format!("curl {api}/services"),
+        format!("AENV_SYSTEM_URL={api} aenv service list"),
+        format!("curl {api}/sandbox/calls"),
+        format!("curl -X DELETE {api}/sandbox/faults"),
+    ] {
+        assert!(log.contains(&line), "{line} is missing in\n{log}");
+    }
+    let kubeconfig = log.split_once("kubectl --kubeconfig ").unwrap().1.split(' ').next().unwrap();
+    assert!(fs::read_to_string(kubeconfig).unwrap().contains("current-context: sandbox"));
+    replica.process.signal("INT");
+    assert_eq!(replica.ended().await, 0, "{}", replica.process.log_tail());
+    assert!(!Path::new(kubeconfig).exists() && !Path::new(kubeconfig).parent().unwrap().exists());
+}
+
+#[tokio::test]
+async fn the_sandbox_is_counted_and_made_faulty_at_the_controllers_port() {
+    let replica = Replica::start(|command| _ = command.args(["sandbox", "--services=3", "--pods=5"])).await;
+    let rows = async |path| {
+        let answer: Value = replica.get(path).await.unwrap().json().await.unwrap();
+        answer["data"].as_array().map(Vec::len)
+    };
+    let calls = async || replica.get("/sandbox/calls").await.unwrap().json::<Value>().await.unwrap();
+    assert_eq!(calls().await["total"], 0);
+    assert_eq!((rows("/services").await, rows("/pods").await), (Some(3), Some(5)));
+    assert_eq!(calls().await["total"], 3);
+
+    let faults = format!("http://{}/sandbox/faults", replica.api);
+    let client = reqwest::Client::new();
+    let refused = client.put(&faults).body(r#"{"zork": 1}"#).send().await.unwrap();
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    let rule = json!({"rules": [{"verb": "get", "resource": "pods", "status": 403}]});
+    let put = client.put(&faults).json(&rule).send().await.unwrap();
+    assert_eq!((put.status(), put.json::<Value>().await.unwrap()), (StatusCode::OK, rule));
+    assert_eq!(replica.get("/pods/nope").await.unwrap().status(), StatusCode::BAD_GATEWAY);
+    assert!(client.delete(&faults).send().await.unwrap().status().is_success());
+    assert_eq!(replica.get("/pods/nope").await.unwrap().status(), StatusCode::NOT_FOUND);
+}
