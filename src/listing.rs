@@ -79,6 +79,12 @@ impl<R: Row> Listing<R> {
         Self::of(self.rows.iter().filter(|row| keep(row)).cloned())
     }
 
+    /// The name of the first row.
+    #[must_use]
+    pub fn first_name(&self) -> Option<&str> {
+        self.rows.first().map(|row| row.name())
+    }
+
     /// The JSON in this shape, rendered when it is first asked for.
     pub fn rendered(&self, shape: Shape) -> &Rendered {
         self.rendered[shape as usize].get_or_init(|| {

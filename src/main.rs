@@ -1,6 +1,6 @@
 //! The `controller` binary: arguments, logger, signals, exit codes.
 
-use aenv_controller::app;
+use aenv_controller::app::{self, StartError};
 #[cfg(feature = "sandbox")]
 use aenv_controller::app::sandbox::Sandbox;
 use aenv_controller::cli::{self, Cli, Command, EXIT_USAGE};
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
         }
     };
     if matches!(cli.command, Command::CheckConfig) {
-        return print(&settings.render());
+        return check_config(&settings);
     }
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(DEFAULT_LOG)).init();
     let without_effect = cli.flags.without_effect();
@@ -49,15 +49,23 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("❌ {error}");
-            ExitCode::from(EXIT_FAILED_START)
+            let refused = matches!(error.downcast_ref(), Some(StartError::Templates(_)));
+            ExitCode::from(if refused { EXIT_USAGE } else { EXIT_FAILED_START })
         }
     }
 }
 
-fn print(text: &str) -> ExitCode {
-    match io::stdout().write_all(text.as_bytes()) {
+/// Prints the effective settings, which have been checked, and checks the templates that they name.
+fn check_config(settings: &Settings) -> ExitCode {
+    if io::stdout().write_all(settings.render().as_bytes()).is_err() {
+        return ExitCode::from(EXIT_FAILED_START);
+    }
+    match app::check_templates(settings) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::from(EXIT_FAILED_START),
+        Err(faults) => {
+            eprintln!("The templates are refused:\n{faults}");
+            ExitCode::from(EXIT_USAGE)
+        }
     }
 }
 

@@ -4,7 +4,8 @@
 pub mod sandbox;
 
 use crate::cluster::locate::{Located, NotLocated, locate};
-use crate::cluster::{self, Cluster};
+use crate::cluster::{self, Cluster, Writer};
+use crate::envhub::{self, EnvHub};
 use crate::http::Api;
 use crate::http::health::Readiness;
 use crate::http::server::{Listener, MoreRoutes, serve_api, serve_health, serve_metrics};
@@ -13,12 +14,13 @@ use crate::memo::{self, Memo};
 use crate::metrics::Metrics;
 use crate::services::Services;
 use crate::settings::{self, DEFAULT_NAMESPACE, Settings};
+use crate::templates::{TemplateFaults, TemplateStore, Templates};
 use crate::throttle::{self, Throttle};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::runtime::Handle;
-use tokio::time::Duration;
+use tokio::time::{Duration, Instant, timeout_at};
 
 /// Why the controller does not run.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,12 @@ pub enum StartError {
     /// No cluster, or none that can be used.
     #[error(transparent)]
     Cluster(#[from] NotLocated),
+    /// The templates cannot be used.
+    #[error("the templates are refused:\n{0}")]
+    Templates(#[from] TemplateFaults),
+    /// EnvHub's client cannot be built.
+    #[error("the client for EnvHub cannot be built: {0}")]
+    EnvHub(#[source] io::Error),
     /// The cluster's credentials or certificates cannot be used.
     #[error("the client for the cluster from {source_name} cannot be built: {error}")]
     Client {
@@ -51,12 +59,12 @@ pub enum StartError {
 }
 
 /// A controller that serves.
-#[derive(Debug)]
 pub struct Running {
     api: Listener,
     health: Listener,
     metrics: Listener,
     readiness: Readiness,
+    writer: Writer,
     drain: Duration,
 }
 
@@ -80,13 +88,26 @@ impl Running {
     }
 
     /// Stops: not ready any more, then no new connections, then, once requests under way have ended or `drain_ms`
-    /// is over, the end. `/readyz` and `/metrics` answer until then.
+    /// is over, the end. `/readyz` and `/metrics` answer until then. A write whose caller is gone is still brought to
+    /// its end, or undone, within the same time.
     pub async fn stop(self) {
         self.readiness.withdraw();
+        let end = Instant::now() + self.drain;
         self.api.drain(self.drain).await;
+        if timeout_at(end, self.writer.ended()).await.is_err() {
+            log::warn!("writes were still under way after {}ms and are cut off", self.drain.as_millis());
+        }
         self.health.close().await;
         self.metrics.close().await;
     }
+}
+
+/// Reads the templates that `settings` mean, to see whether they can be used.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn check_templates(settings: &Settings) -> Result<(), TemplateFaults> {
+    Templates::load(Some(&settings.templates.dir)).map(drop)
 }
 
 /// Finds the cluster that `settings` mean. Makes no call.
@@ -108,26 +129,32 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let Settings { server, memo, .. } = settings;
     let metrics = Arc::new(Metrics::new(settings.throttle.rate().unwrap_or(f64::INFINITY)));
     let throttle = Arc::new(Throttle::new(throttle_limits(&settings.throttle), Arc::clone(&metrics)));
-    let namespace = settings.kubernetes.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
+    let templates = Arc::new(TemplateStore::open(settings.templates.dir.clone(), Arc::clone(&metrics))?);
+    let current = templates.current();
+    let namespace = settings.kubernetes.namespace.as_deref().or(current.namespace()).unwrap_or(DEFAULT_NAMESPACE);
     announce(settings, &cluster, namespace);
 
     let (source_name, config) = (cluster.source, cluster.config);
     let cluster = Cluster::new(config, cluster_settings(settings, namespace), throttle)
         .map_err(|error| StartError::Client { source_name, error: error.to_string() })?;
-    let cluster = Arc::new(cluster);
-    // The two memories share the bytes evenly.
+    let writer = Writer::new(Arc::new(cluster), Handle::current());
+    // The memories share the bytes evenly.
     let limits = memo::Limits {
         list_ttl: memo.list_ttl,
         get_ttl: memo.get_ttl,
-        max_bytes: memo.max_bytes / 2,
+        max_bytes: memo.max_bytes / 3,
         fetch_deadline: server.request_deadline,
     };
     let services_memo = Memo::new("services", limits, Handle::current(), Arc::clone(&metrics));
     let instances_memo = Memo::new("instances", limits, Handle::current(), Arc::clone(&metrics));
     let domain = format!("{namespace}.{}", settings.services.domain_suffix);
+    let envhub_limits = memo::Limits { get_ttl: envhub::FRESH, ..limits };
+    let envhub_memo = Memo::new("environments", envhub_limits, Handle::current(), Arc::clone(&metrics));
+    let envhub = settings.envhub.url.as_deref().map(|url| EnvHub::new(url, envhub_memo)).transpose();
     let api = Arc::new(Api {
-        services: Services::new(Arc::clone(&cluster), services_memo, domain),
-        instances: Instances::new(cluster, instances_memo),
+        services: Services::new(writer.clone(), services_memo, Arc::clone(&templates), domain),
+        instances: Instances::new(writer.clone(), instances_memo, templates),
+        envhub: envhub.map_err(StartError::EnvHub)?,
         request_deadline: server.request_deadline,
         max_body_bytes: server.max_body_bytes,
         metrics: Arc::clone(&metrics),
@@ -142,7 +169,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let api = serve_api(api_addr, api, server.drain, more).map_err(listen("server.port", api_addr))?;
     let health = serve_health(health_addr, readiness.clone()).map_err(listen("server.readiness_port", health_addr))?;
     log::info!("✅ Ready on {}, readiness on {}, metrics on {}", api.addr(), health.addr(), metrics.addr());
-    Ok(Running { api, health, metrics, readiness, drain: server.drain })
+    Ok(Running { api, health, metrics, readiness, writer, drain: server.drain })
 }
 
 /// The lines that the operators' runbook looks for.

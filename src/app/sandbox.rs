@@ -17,7 +17,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts the API server with what `options` ask for, in the settings' namespace, and the controller on it.
+    /// Starts the API server with what `options` ask for, in the settings' namespace, and the controller on it. It
+    /// stands in for EnvHub too, unless the settings name one.
     ///
     /// # Errors
     /// [`StartError`].
@@ -29,7 +30,9 @@ impl Sandbox {
         std::fs::write(&kubeconfig, api_server.kubeconfig()).map_err(StartError::Sandbox)?;
         let cluster = locate(Some(&kubeconfig), None).await?;
         let routes = api_server.routes();
-        let running = start(settings, cluster, Some(Arc::new(move |config| routes.clone()(config))))?;
+        let mut settings = settings.clone();
+        settings.envhub.url.get_or_insert_with(|| api_server.url());
+        let running = start(&settings, cluster, Some(Arc::new(move |config| routes.clone()(config))))?;
         Ok(Self { running, api_server, folder })
     }
 
@@ -58,6 +61,8 @@ An API server in memory at {api_server}, and the controller in front of it at {a
 Ask the controller:
   curl {api}/services
   AENV_SYSTEM_URL={api} aenv service list          (pip install aenvironment)
+Create something of an environment (weather, swe-bench, terminal or browser):
+  AENV_SYSTEM_URL={api} aenv service create weather@1.0.2
 Ask the API server:
   kubectl --kubeconfig {kubeconfig} get deployments,services,pods
 See what the controller asks of it, and make it slow, overloaded or dead:

@@ -67,7 +67,7 @@ fn method_label(method: &str) -> &'static str {
         .unwrap_or("other")
 }
 
-fn trace_id(headers: &HeaderMap) -> Cow<'_, str> {
+pub(super) fn trace_id(headers: &HeaderMap) -> Cow<'_, str> {
     headers.get(TRACE_ID).and_then(|value| value.to_str().ok()).map_or(Cow::Borrowed("-"), cut)
 }
 

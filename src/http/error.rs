@@ -5,6 +5,8 @@
 
 use crate::cluster::{self, Failed};
 use crate::envelope::Envelope;
+use crate::environment::Faults;
+use crate::envhub;
 use crate::memo;
 use actix_web::error::QueryPayloadError;
 use actix_web::http::{StatusCode, header};
@@ -32,14 +34,29 @@ pub enum ApiError {
         /// The methods that it has, as the header `Allow` lists them.
         allowed: &'static str,
     },
-    /// A route that is known but cannot do its work yet.
-    #[error("{method} {route} is not written yet")]
-    NotWritten {
-        /// The method.
-        method: String,
-        /// The route's pattern.
-        route: String,
+    /// The body is larger than `server.max_body_bytes`.
+    #[error("the request body is too large (server.max_body_bytes)")]
+    TooLarge,
+    /// A body whose fields are refused.
+    #[error(transparent)]
+    BadBody(#[from] Faults),
+    /// What EnvHub says of an environment cannot be deployed.
+    #[error("the environment {env} cannot be deployed: {faults}")]
+    Undeployable {
+        /// Its name and version.
+        env: String,
+        /// Why not.
+        faults: Faults,
     },
+    /// EnvHub is needed, and none is configured.
+    #[error("creating by the name of an environment needs EnvHub: set envhub.url")]
+    NoEnvHub,
+    /// EnvHub could not be asked.
+    #[error(transparent)]
+    EnvHub(#[from] memo::Error<envhub::Error>),
+    /// Writing did not succeed.
+    #[error(transparent)]
+    Write(Failed),
     /// Reading did not succeed.
     #[error(transparent)]
     Read(#[from] memo::Error<Failed>),
@@ -62,11 +79,16 @@ impl ApiError {
     fn retry_after(&self) -> Option<Duration> {
         let asked = match self {
             Self::Read(memo::Error::Fetch(failed)) => failed.source.retry_after(),
+            Self::Write(failed) => failed.source.retry_after(),
             Self::Read(memo::Error::Deadline | memo::Error::Lost)
+            | Self::EnvHub(_)
             | Self::BadRequest(_)
+            | Self::BadBody(_)
+            | Self::TooLarge
+            | Self::Undeployable { .. }
+            | Self::NoEnvHub
             | Self::NoSuchRoute
-            | Self::MethodNotAllowed { .. }
-            | Self::NotWritten { .. } => None,
+            | Self::MethodNotAllowed { .. } => None,
         };
         let again = matches!(self.status_code(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT);
         again.then(|| asked.unwrap_or(SOON))
@@ -79,7 +101,14 @@ impl ResponseError for ApiError {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::NoSuchRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotWritten { .. } => StatusCode::NOT_IMPLEMENTED,
+            Self::BadBody(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Undeployable { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NoEnvHub => StatusCode::NOT_IMPLEMENTED,
+            Self::EnvHub(memo::Error::Fetch(error)) => of_envhub(error),
+            Self::EnvHub(memo::Error::Deadline) => StatusCode::GATEWAY_TIMEOUT,
+            Self::EnvHub(memo::Error::Lost) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Write(failed) => of_cluster(&failed.source),
             Self::Read(memo::Error::Fetch(failed)) => of_cluster(&failed.source),
             Self::Read(memo::Error::Deadline) => StatusCode::GATEWAY_TIMEOUT,
             Self::Read(memo::Error::Lost) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -99,6 +128,16 @@ impl ResponseError for ApiError {
             response.insert_header((header::RETRY_AFTER, seconds.max(1)));
         }
         response.body(Envelope::failure(status.as_u16(), &self.to_string()).to_json())
+    }
+}
+
+fn of_envhub(error: &envhub::Error) -> StatusCode {
+    match error {
+        envhub::Error::NotFound(_) => StatusCode::NOT_FOUND,
+        envhub::Error::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        envhub::Error::Unreachable(_) | envhub::Error::Answered(..) | envhub::Error::Unreadable(_) => {
+            StatusCode::BAD_GATEWAY
+        }
     }
 }
 

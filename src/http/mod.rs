@@ -12,16 +12,18 @@ mod pods;
 mod query;
 pub mod server;
 mod services;
+mod write;
 
 use access::log_and_count;
 
+use crate::envhub::EnvHub;
 use crate::instances::Instances;
 use crate::memo::Asked;
 use crate::metrics::Metrics;
 use crate::services::Services;
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use actix_web::web::{self, PayloadConfig, QueryConfig, ServiceConfig, resource};
-use actix_web::{HttpRequest, HttpResponse, Resource};
+use actix_web::{HttpResponse, Resource};
 use error::ApiError;
 use std::future::ready;
 use std::sync::Arc;
@@ -33,6 +35,8 @@ pub struct Api {
     pub services: Services,
     /// Environment instances.
     pub instances: Instances,
+    /// Where environments are described. `None`: nothing can be created by the name of an environment alone.
+    pub envhub: Option<EnvHub>,
     /// How long a caller waits for its answer.
     pub request_deadline: Duration,
     /// The largest request body in bytes.
@@ -46,24 +50,35 @@ impl Api {
     fn asked(&self, headers: &HeaderMap) -> Asked {
         let directives = headers.get_all(CACHE_CONTROL).filter_map(|value| value.to_str().ok());
         let no_cache = directives.flat_map(|value| value.split(',')).any(|directive| directive.trim() == "no-cache");
-        Asked { deadline: Instant::now() + self.request_deadline, no_cache }
+        Asked { deadline: self.deadline(), no_cache }
+    }
+
+    /// Until when a caller that asks now waits.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.request_deadline
     }
 }
 
 /// The one route table. What each path allows is said in its 405 too (RFC 9110, section 15.5.6).
 fn routes(config: &mut ServiceConfig) {
     let table = [
-        at("/services", "GET, POST").get(services::list_services).post(not_written),
-        at("/services/{name}", "GET, PUT, DELETE").get(services::get_service).put(not_written).delete(not_written),
-        at("/pods", "GET, POST").get(pods::list_pods).post(not_written),
-        at("/pods/{name}", "GET, DELETE").get(pods::get_pod).delete(not_written),
-        at("/env-service", "POST").post(not_written),
+        at("/services", "GET, POST").get(services::list_services).post(services::create_service),
+        at("/services/{name}", "GET, PUT, DELETE")
+            .get(services::get_service)
+            .put(services::update_service)
+            .delete(services::delete_service),
+        at("/pods", "GET, POST").get(pods::list_pods).post(pods::create_pod),
+        at("/pods/{name}", "GET, DELETE").get(pods::get_pod).delete(pods::delete_pod),
+        at("/env-service", "POST").post(gateway::create_service),
         at("/env-service/{env}/list", "GET").get(gateway::list_services),
-        at("/env-service/{id}", "GET, PUT, DELETE").get(gateway::get_service).put(not_written).delete(not_written),
-        at("/env-instance", "POST").post(not_written),
+        at("/env-service/{id}", "GET, PUT, DELETE")
+            .get(gateway::get_service)
+            .put(gateway::update_service)
+            .delete(gateway::delete_service),
+        at("/env-instance", "POST").post(gateway::create_instance),
         at("/env-instance/list", "GET").get(gateway::page_instances),
         at("/env-instance/{env}/list", "GET").get(gateway::list_instances),
-        at("/env-instance/{id}", "GET, DELETE").get(gateway::get_instance).delete(not_written),
+        at("/env-instance/{id}", "GET, DELETE").get(gateway::get_instance).delete(gateway::delete_instance),
     ];
     for resource in table {
         config.service(resource);
@@ -80,13 +95,6 @@ fn at(path: &str, allowed: &'static str) -> Resource {
 /// The limit of request bodies, for the extractors of handlers.
 fn body_limit(api: &Api) -> PayloadConfig {
     PayloadConfig::new(api.max_body_bytes)
-}
-
-async fn not_written(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    Err(ApiError::NotWritten {
-        method: request.method().to_string(),
-        route: request.match_pattern().unwrap_or_default(),
-    })
 }
 
 async fn not_found() -> Result<HttpResponse, ApiError> {

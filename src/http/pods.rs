@@ -4,10 +4,13 @@ use super::Api;
 use super::answer::render;
 use super::error::ApiError;
 use super::query::{NoQuery, PodsQuery, object_name};
+use super::write::{Body, Write, done, read, shown};
+use crate::environment::InstanceSpec;
 use crate::instances::InstanceRow;
-use crate::labels::Narrowing;
+use crate::labels::{Narrowing, ObjectName};
 use crate::listing::{Listing, Shape};
 use crate::memo::{Asked, Found};
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -44,4 +47,43 @@ pub(super) async fn find(
     } else {
         api.instances.list_instances(narrowing, asked).await?
     })
+}
+
+pub(super) async fn create_pod(
+    api: Data<Api>,
+    _: Query<NoQuery>,
+    request: HttpRequest,
+    body: Body,
+) -> Result<HttpResponse, ApiError> {
+    let spec = api.instances.parse(&read(body)?)?;
+    let made = create(&api, spec, &request).await?;
+    Ok(shown(StatusCode::CREATED, &made, Shape::Detail))
+}
+
+pub(super) async fn delete_pod(
+    api: Data<Api>,
+    name: Path<String>,
+    _: Query<NoQuery>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    delete(&api, object_name("name", &name)?, &request).await?;
+    Ok(done(true))
+}
+
+pub(super) async fn create(
+    api: &Api,
+    spec: InstanceSpec,
+    request: &HttpRequest,
+) -> Result<Listing<InstanceRow>, ApiError> {
+    let write = Write::begin(request, "create", "instance", spec.owner.as_ref().map(ToString::to_string));
+    let made = api.instances.create_instance(spec, api.deadline()).await.map_err(ApiError::Write);
+    write.end(made.as_ref().ok().and_then(Listing::first_name), &made);
+    made
+}
+
+pub(super) async fn delete(api: &Api, name: ObjectName, request: &HttpRequest) -> Result<(), ApiError> {
+    let write = Write::begin(request, "delete", "instance", None);
+    let deleted = api.instances.delete_instance(name.clone(), api.deadline()).await.map_err(ApiError::Write);
+    write.end(Some(name.as_str()), &deleted);
+    deleted
 }

@@ -31,6 +31,21 @@ pub(super) struct PodsQuery {
 #[serde(deny_unknown_fields)]
 pub(super) struct NoQuery {}
 
+/// The query of a deletion.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct DeleteQuery {
+    delete_storage: Option<String>,
+}
+
+impl DeleteQuery {
+    /// Whether the storage is to go too.
+    pub(super) fn storage(&self) -> Result<bool, ApiError> {
+        let word = |yes| if yes { "true" } else { "false" };
+        Ok(one_of("deleteStorage", self.delete_storage.as_deref(), [false, true], word)?.unwrap_or(false))
+    }
+}
+
 impl ServicesQuery {
     pub(super) fn narrowing(&self) -> Result<Narrowing, ApiError> {
         narrowing(self.env_name.as_deref(), self.owner.as_deref(), self.version.as_deref())

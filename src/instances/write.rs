@@ -23,7 +23,7 @@ impl Instances {
     pub fn parse(&self, body: &[u8]) -> Result<InstanceSpec, Faults> {
         let templates = self.templates.current();
         let (pod_templates, selector_keys) = (templates.pod_names(), templates.selector_keys());
-        InstanceSpec::parse(body, Known { pod_templates: &pod_templates, selector_keys: &selector_keys })
+        InstanceSpec::parse(body, Known { pod_templates, selector_keys })
     }
 
     /// Makes the Pod of `spec`, under a name of its own.

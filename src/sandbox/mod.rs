@@ -12,6 +12,7 @@ mod decode;
 mod defaults;
 mod deletion;
 mod discovery;
+mod envhub;
 mod faults;
 mod identity;
 mod list;
@@ -224,6 +225,7 @@ fn run(listener: TcpListener, shared: &Data<Shared>, started: oneshot::Sender<io
             App::new()
                 .app_data(shared.clone())
                 .configure(move |config| routes::mount(config, shared))
+                .configure(envhub::mount)
                 .default_service(web::to(server::serve))
         })
         .workers(WORKERS)

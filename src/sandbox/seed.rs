@@ -14,7 +14,7 @@ use super::rollout::{self, Rollout};
 use super::server_fields::{give_address, initial_status, stamp};
 use super::store::{Key, Store};
 
-const ENVIRONMENTS: [&str; 4] = ["weather", "swe-bench", "terminal", "browser"];
+pub(super) const ENVIRONMENTS: [&str; 4] = ["weather", "swe-bench", "terminal", "browser"];
 const VERSIONS: [&str; 3] = ["1.0.0", "1.0.2", "2.1.0"];
 const OWNERS: [&str; 3] = ["jun", "mika", "ops"];
 const NAME_LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
