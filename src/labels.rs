@@ -1,8 +1,7 @@
-//! The label keys of AEnvironment's objects, and what may stand in a label value, in an object's name and in a
-//! narrowing.
+//! The label keys of AEnvironment's objects, and what may stand in a label, in a name and in a narrowing.
 //!
 //! Everything that becomes part of a selector or of a path is one of these types, so that an unchecked string
-//! cannot reach the API server. Rules: <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set>
+//! cannot reach the API server or the file system. Rules: <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set>
 //! and <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-subdomain-names>.
 
 use std::fmt;
@@ -17,8 +16,10 @@ pub const OWNER: &str = "business/aenv-owner";
 /// Label that carries an instance's time to live, a Go duration counted from its creation.
 pub const TTL: &str = "business/aenv-ttl";
 
-/// The longest label value that Kubernetes takes, in bytes.
+/// The longest label value that Kubernetes takes, in bytes; the longest name part of a label key too.
 const LABEL_VALUE_MAX: usize = 63;
+/// The longest DNS label, in bytes.
+const DNS_LABEL_MAX: usize = 63;
 /// The longest DNS-1123 subdomain, in bytes.
 const NAME_MAX: usize = 253;
 
@@ -35,6 +36,29 @@ pub enum Invalid {
         "is not a DNS-1123 subdomain: at most 253 lower-case letters, digits, '-' or '.', each part between dots beginning and ending with a letter or digit"
     )]
     Name,
+    /// Not a DNS-1035 label.
+    #[error(
+        "is not a DNS-1035 label: at most 63 lower-case letters, digits or '-', beginning with a letter and ending with a letter or digit"
+    )]
+    ServiceName,
+    /// Not a label key.
+    #[error(
+        "is not a label key: at most 63 letters, digits, '-', '_' or '.', beginning and ending with a letter or digit, after an optional DNS name and '/'"
+    )]
+    LabelKey,
+    /// Not the name of a template.
+    #[error("is not a template's name: at most 63 letters, digits or '-', beginning with a letter or digit")]
+    TemplateName,
+}
+
+/// Checks the key of a label: a name part of the characters of a label value, behind an optional `prefix/`.
+///
+/// # Errors
+/// [`Invalid::LabelKey`] if Kubernetes would refuse it.
+pub fn check_label_key(text: &str) -> Result<(), Invalid> {
+    let (prefix, name) = text.split_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
+    let ok = LabelValue::new(name).is_ok() && prefix.is_none_or(|prefix| ObjectName::new(prefix).is_ok());
+    if ok { Ok(()) } else { Err(Invalid::LabelKey) }
 }
 
 /// A checked, non-empty label value, safe to stand in a label selector.
@@ -84,6 +108,17 @@ impl ObjectName {
         if text.len() <= NAME_MAX && text.split('.').all(part) { Ok(Self(text.into())) } else { Err(Invalid::Name) }
     }
 
+    /// Checks a name that a Service is to have, which may be less than most objects' names:
+    /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names>.
+    ///
+    /// # Errors
+    /// [`Invalid::ServiceName`] if no Service could have that name.
+    pub fn for_service(text: &str) -> Result<Self, Invalid> {
+        let is_label = text.len() <= DNS_LABEL_MAX && !text.contains('.');
+        let begins = text.starts_with(|first: char| first.is_ascii_lowercase());
+        Self::new(text).ok().filter(|_| is_label && begins).ok_or(Invalid::ServiceName)
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -92,6 +127,74 @@ impl ObjectName {
 }
 
 impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The beginning of a generated object name, such as `weather-`; random characters follow.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct NamePrefix(Arc<str>);
+
+impl NamePrefix {
+    /// What random characters are drawn from.
+    const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    /// How many follow: two billion names, as the controller has always made them.
+    const RANDOM: usize = 6;
+
+    /// A prefix with which `check`, such as [`ObjectName::new`], takes every name.
+    ///
+    /// # Errors
+    /// What `check` says of the names.
+    pub fn new(text: &str, check: impl FnOnce(&str) -> Result<ObjectName, Invalid>) -> Result<Self, Invalid> {
+        check(&format!("{text}{}", "x".repeat(Self::RANDOM))).map(|_| Self(text.into()))
+    }
+
+    /// The name that the low bits of `random` choose.
+    #[must_use]
+    pub fn name(&self, random: u64) -> ObjectName {
+        let mut name = String::from(&*self.0);
+        let mut rest = random;
+        for _ in 0..Self::RANDOM {
+            let (next, digit) = (rest / 36, rest % 36);
+            name.push(usize::try_from(digit).map_or('x', |digit| char::from(Self::ALPHABET[digit])));
+            rest = next;
+        }
+        ObjectName(name.into())
+    }
+
+    /// The prefix as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The checked name of a template, safe to stand in a file's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TemplateName(Arc<str>);
+
+impl TemplateName {
+    /// Checks `text`.
+    ///
+    /// # Errors
+    /// [`Invalid::TemplateName`] if it is anything but a plain name.
+    pub fn new(text: &str) -> Result<Self, Invalid> {
+        let bytes = text.as_bytes();
+        let ok = bytes.len() <= LABEL_VALUE_MAX
+            && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+            && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-');
+        if ok { Ok(Self(text.into())) } else { Err(Invalid::TemplateName) }
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TemplateName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -185,6 +288,50 @@ mod tests {
         }
         for bad in ["", "A", "a_b", "-a", "a-", "a..b", ".a", "a.", "a/b", "..", "a%2f", "é", &"x".repeat(254)] {
             assert_eq!(ObjectName::new(bad), Err(Invalid::Name), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_service_needs_a_dns_1035_label() {
+        for good in ["a", "weather-main", "w9", &"x".repeat(63)] {
+            assert!(ObjectName::for_service(good).is_ok(), "{good}");
+        }
+        for bad in ["", "9a", "a.b", "A", "a-", "-a", "a_b", &"x".repeat(64)] {
+            assert_eq!(ObjectName::for_service(bad), Err(Invalid::ServiceName), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn label_keys_have_a_name_and_perhaps_a_prefix() {
+        for good in ["team", "a.b_c-D", "business/x", "example.com/cost-centre", &format!("a/{}", "x".repeat(63))] {
+            assert_eq!(check_label_key(good), Ok(()), "{good}");
+        }
+        for bad in ["", "/", "a/", "/a", "a/b/c", "A.b/c", "a b", "é", "-a", "a=b", &"x".repeat(64)] {
+            assert_eq!(check_label_key(bad), Err(Invalid::LabelKey), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn generated_names_are_names_whatever_the_random_number() {
+        let prefix = NamePrefix::new("weather-svc-", ObjectName::for_service).unwrap();
+        for random in [0, 1, 35, 36, u64::MAX, 0x5eed_5eed_5eed_5eed] {
+            let name = prefix.name(random);
+            assert_eq!(name.as_str().len(), prefix.as_str().len() + 6);
+            assert_eq!(ObjectName::for_service(name.as_str()), Ok(name));
+        }
+        assert_ne!(prefix.name(1), prefix.name(2));
+        let longest = format!("{}-svc-", "x".repeat(52));
+        assert!(NamePrefix::new(&longest, ObjectName::for_service).is_ok());
+        assert!(NamePrefix::new(&format!("x{longest}"), ObjectName::for_service).is_err());
+    }
+
+    #[test]
+    fn template_names_are_names_and_no_paths() {
+        for good in ["singleContainer", "win64", "a-", "9"] {
+            assert!(TemplateName::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "../../x", "a/b", "a.yaml", ".hidden", "-a", "a_b", "a b", "a\0", "é", &"x".repeat(64)] {
+            assert_eq!(TemplateName::new(bad), Err(Invalid::TemplateName), "{bad:?}");
         }
     }
 

@@ -21,7 +21,7 @@
 //! | [`memo`] | answers kept for seconds, one fetch for all who ask; the only one that names moka |
 //! | [`cluster`] | the API server: the one client, pages, retries, slim decoding; the only one that names kube |
 //! | [`throttle`] | the token bucket around the transport |
-//! | [`call`], [`labels`], [`metrics`] | leaves that all may use: deadlines, checked words, counters |
+//! | [`call`], [`labels`], [`quantity`], [`go_duration`], [`metrics`] | leaves that all may use: deadlines, checked words, amounts, times, counters |
 //!
 //! A replica that nobody asks anything makes no call, and any replica can be killed at any time.
 
@@ -31,14 +31,17 @@ pub mod cli;
 pub mod cluster;
 pub mod envelope;
 pub mod gateway;
+pub mod go_duration;
 pub mod http;
 pub mod instances;
 pub mod labels;
 pub mod listing;
 pub mod memo;
 pub mod metrics;
+pub mod quantity;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod services;
 pub mod settings;
+
 pub mod throttle;

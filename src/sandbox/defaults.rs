@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::quantity::Quantity;
+use crate::quantity::Quantity;
+
 use super::resource::Resource;
 
 /// Fills in the defaults of `resource`.

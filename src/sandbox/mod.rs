@@ -18,7 +18,6 @@ mod list;
 mod names;
 mod object;
 mod patch;
-mod quantity;
 mod resource;
 mod rollout;
 mod routes;

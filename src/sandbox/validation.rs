@@ -5,8 +5,9 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::quantity::Quantity;
+
 use super::names::{self, Complaints};
-use super::quantity::Quantity;
 use super::resource::Resource;
 use super::status::FieldError;
 
@@ -178,7 +179,7 @@ fn container(errors: &mut Errors, at: &str, container: &Value, volumes: &BTreeSe
 fn amounts(errors: &mut Errors, at: &str, resources: &Value) {
     for list in ["limits", "requests"] {
         for (name, amount) in resources[list].as_object().into_iter().flatten() {
-            if parsed(amount).is_some_and(|amount| amount.milli < 0) {
+            if parsed(amount).is_some_and(|amount| amount.milli() < 0) {
                 let why = "must be greater than or equal to 0";
                 errors.push(FieldError::invalid(format!("{at}.{list}[{name}]"), text(amount), why));
             }
@@ -187,7 +188,7 @@ fn amounts(errors: &mut Errors, at: &str, resources: &Value) {
     for (name, request) in resources["requests"].as_object().into_iter().flatten() {
         let exceeds = parsed(&resources["limits"][name])
             .zip(parsed(request))
-            .is_some_and(|(limit, request)| request.milli > limit.milli);
+            .is_some_and(|(limit, request)| request.milli() > limit.milli());
         if exceeds {
             let why = format!("must be less than or equal to {name} limit");
             errors.push(FieldError::invalid(format!("{at}.requests"), text(request), why));
@@ -231,7 +232,7 @@ fn claim_spec(errors: &mut Errors, spec: &Value) {
     let storage = &spec["resources"]["requests"]["storage"];
     match parsed(storage) {
         None => errors.push(FieldError::required("spec.resources[storage]", "")),
-        Some(amount) if amount.milli <= 0 => {
+        Some(amount) if amount.milli() <= 0 => {
             let why = "must be greater than zero";
             errors.push(FieldError::invalid("spec.resources[storage]", text(storage), why));
         }

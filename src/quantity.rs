@@ -1,9 +1,15 @@
-//! Resource quantities (`500m`, `1.5Gi`) in the canonical form in which the API server hands them out.
+//! Resource quantities (`500m`, `1.5Gi`), and the canonical form in which the API server hands them out.
+//!
+//! A leaf. The grammar and its bounds are those of
+//! <https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/>. One thing is stricter: what
+//! exceeds 2^63-1 is no quantity here, where the API server would silently make it 2^63-1.
+
+use std::fmt;
 
 /// An amount in thousandths, and the family of suffixes in which it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Quantity {
-    pub(super) milli: i128,
+pub struct Quantity {
+    milli: i128,
     format: Format,
 }
 
@@ -18,18 +24,19 @@ enum Format {
 const DECIMAL: [&str; 8] = ["m", "", "k", "M", "G", "T", "P", "E"];
 /// In steps of 1,024.
 const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
-/// More digits than this are no quantity that a cluster could hold, and would overflow.
-const LONGEST: usize = 18;
+/// 2^63-1 in thousandths: no quantity may be greater, with either sign.
+const MILLI_MAX: i128 = i64::MAX as i128 * 1_000;
 
 impl Quantity {
     /// `None` if `text` is no quantity. Fractions of a thousandth are rounded up, as the API server does.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
         let digits = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
         let (number, suffix) = unsigned.split_at(digits);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         let numerator = format!("{whole}{fraction}");
-        if numerator.is_empty() || numerator.len() > LONGEST || fraction.contains('.') {
+        if numerator.is_empty() || fraction.contains('.') {
             return None;
         }
         let numerator: i128 = numerator.parse().ok()?;
@@ -38,11 +45,18 @@ impl Quantity {
         let scaled = numerator.checked_mul(scale)?.checked_mul(1_000)?;
         let magnitude = scaled.checked_add(denominator - 1)? / denominator;
         let milli = if text.starts_with('-') { -magnitude } else { magnitude };
-        Some(Self { milli, format })
+        (magnitude <= MILLI_MAX).then_some(Self { milli, format })
     }
 
-    /// The shortest spelling without a fraction.
-    pub(super) fn canonical(self) -> String {
+    /// The amount in thousandths.
+    #[must_use]
+    pub fn milli(self) -> i128 {
+        self.milli
+    }
+
+    /// The shortest spelling without a fraction; the one that the API server stores.
+    #[must_use]
+    pub fn canonical(self) -> String {
         if self.format == Format::Binary && self.milli % 1_000 == 0 && self.milli.abs() >= 1_024_000 {
             let (amount, step) = reduce(self.milli / 1_000, 1_024, BINARY.len() - 1);
             return format!("{amount}{}", BINARY[step]);
@@ -54,6 +68,12 @@ impl Quantity {
             (Format::Exponent, 0) => format!("{amount}e-3"),
             (Format::Exponent, step) => format!("{amount}e{}", (step - 1) * 3),
         }
+    }
+}
+
+impl fmt::Display for Quantity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.canonical())
     }
 }
 
@@ -109,6 +129,10 @@ mod tests {
             ("1E", "1E"),
             ("0", "0"),
             ("-1", "-1"),
+            ("+1.", "1"),
+            ("1e+3", "1e3"),
+            ("9223372036854775807", "9223372036854775807"),
+            ("7Ei", "7Ei"),
         ] {
             assert_eq!(Quantity::parse(given).unwrap().canonical(), canonical, "{given}");
         }
@@ -116,8 +140,35 @@ mod tests {
 
     #[test]
     fn what_is_no_quantity_is_refused() {
-        for given in ["", "abc", "1.2.3", "1Zi", "m", "1e", "1e999", "99999999999999999999"] {
+        for given in [
+            "",
+            "abc",
+            "1.2.3",
+            "1Zi",
+            "m",
+            ".",
+            "-",
+            "+-1",
+            "1e",
+            "1e1.5",
+            "1e999",
+            "1e-999",
+            "1 Gi",
+            " 1",
+            "1C",
+            "1ki",
+            "1K",
+            "inf",
+            "NaN",
+            "0x10",
+            "1_000",
+            "٣",
+            "8Ei",
+            "9223372036854775808",
+            "99999999999999999999",
+        ] {
             assert_eq!(Quantity::parse(given), None, "{given}");
         }
+        assert_eq!(Quantity::parse(&"9".repeat(100_000)), None);
     }
 }

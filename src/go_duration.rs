@@ -1,0 +1,75 @@
+//! Go's durations, in which times to live are given: `30m`, `1h30m`, `1.5h`, `300ms`.
+//!
+//! A leaf. The grammar and its bounds are those of <https://pkg.go.dev/time#ParseDuration>, without signs: a negative
+//! duration means nothing here.
+
+use fundu::{CustomDurationParser, CustomTimeUnit, TimeUnit};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+/// The longest duration that Go holds, about 292 years: 2^63-1 nanoseconds.
+const LONGEST: Duration = Duration::from_nanos(i64::MAX.unsigned_abs());
+
+/// Go's units. Zero without a unit is the one number without one.
+static PARSER: LazyLock<CustomDurationParser<'static>> = LazyLock::new(|| {
+    let unit = |unit, names| CustomTimeUnit::with_default(unit, names);
+    CustomDurationParser::builder()
+        .time_units(&[
+            unit(TimeUnit::NanoSecond, &["ns"]),
+            unit(TimeUnit::MicroSecond, &["us", "µs", "μs"]),
+            unit(TimeUnit::MilliSecond, &["ms"]),
+            unit(TimeUnit::Second, &["s"]),
+            unit(TimeUnit::Minute, &["m"]),
+            unit(TimeUnit::Hour, &["h"]),
+        ])
+        .parse_multiple(None)
+        .disable_exponent()
+        .disable_infinity()
+        .build()
+});
+
+/// Reads a duration; `None` if Go would not take it for one, or if it is signed.
+#[must_use]
+pub fn parse_go_duration(text: &str) -> Option<Duration> {
+    let digits_end_in_a_unit = text == "0" || text.ends_with(char::is_alphabetic);
+    if !digits_end_in_a_unit {
+        return None;
+    }
+    let duration: Duration = PARSER.parse(text).ok()?.try_into().ok()?;
+    (duration <= LONGEST).then_some(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn go_durations_are_read() {
+        let millis = Duration::from_millis;
+        for (text, expected) in [
+            ("30m", millis(1_800_000)),
+            ("1h30m", millis(5_400_000)),
+            ("1.5h", millis(5_400_000)),
+            ("1.5h30m", millis(7_200_000)),
+            ("300ms", millis(300)),
+            ("1s", millis(1000)),
+            ("0", Duration::ZERO),
+            ("0s", Duration::ZERO),
+            ("2us", Duration::from_micros(2)),
+            ("1h1m1s1ms1us1ns", Duration::new(3661, 1_001_001)),
+        ] {
+            assert_eq!(parse_go_duration(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_go_duration_is_none_and_nothing_panics() {
+        for text in [
+            "", "1", "30", "-", "h", "1d", "1w", "1h-5m", "-5m", "forever", "inf", "1e400h", "1 h", "nan", "..s",
+            "2562048h",
+        ] {
+            assert_eq!(parse_go_duration(text), None, "{text:?}");
+        }
+        let _ = parse_go_duration(&format!("{}h", "9".repeat(60)));
+    }
+}
