@@ -17,6 +17,7 @@
 //! | [`app`] | the composition root: builds each layer, hands plain values down, serves, drains |
 //! | [`http`] | routes, what a request may say, status codes; with the sandbox the only one that names actix |
 //! | [`services`], [`instances`] | what AEnvironment means by a service and by an instance |
+//! | [`environment`] | the body of a create or an update, checked in full before anything is asked |
 //! | [`gateway`], [`envelope`], [`listing`] | what clients parse: the environment, the envelope, rows rendered once |
 //! | [`memo`] | answers kept for seconds, one fetch for all who ask; the only one that names moka |
 //! | [`cluster`] | the API server: the one client, pages, retries, slim decoding; the only one that names kube |
@@ -30,6 +31,7 @@ pub mod call;
 pub mod cli;
 pub mod cluster;
 pub mod envelope;
+pub mod environment;
 pub mod gateway;
 pub mod go_duration;
 pub mod http;

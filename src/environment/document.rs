@@ -1,0 +1,156 @@
+//! Any JSON as a tree.
+//!
+//! `serde_json::Value` would take the last of two equal keys without a word; here that is a fault, because a caller
+//! who says two things means one of them.
+
+use super::faults::{Fault, Faults, cut};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The members of an object.
+pub(super) type Object = BTreeMap<String, Json>;
+
+/// A JSON value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Json {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    List(Vec<Json>),
+    Object(Object),
+}
+
+impl Json {
+    /// Reads one whole JSON text. Its depth is bounded by `serde_json`.
+    pub(super) fn parse(text: &[u8]) -> Result<Self, Faults> {
+        let unreadable = |why: String| Fault::of_body(format!("Invalid request body: {why}")).into();
+        if text.trim_ascii().is_empty() {
+            return Err(unreadable("it is empty, give a JSON object".to_owned()));
+        }
+        match serde_json::from_slice(text) {
+            Ok(object @ Self::Object(_)) => Ok(object),
+            Ok(other) => Err(unreadable(format!("it is {}, give a JSON object", other.kind()))),
+            Err(error) => Err(unreadable(error.to_string())),
+        }
+    }
+
+    /// What sort of value it is, for a message that does not tell which.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Number(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::List(_) => "a list",
+            Self::Object(_) => "an object",
+        }
+    }
+}
+
+/// For messages.
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Text(text) => write!(f, "\"{}\"", cut(text)),
+            Self::Null | Self::List(_) | Self::Object(_) => f.write_str(self.kind()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyJson)
+    }
+}
+
+struct AnyJson;
+
+impl<'de> Visitor<'de> for AnyJson {
+    type Value = Json;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Json, E> {
+        Ok(Json::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Json, E> {
+        Ok(Json::Bool(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Json, E> {
+        Ok(Json::Number(value.into()))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Json, E> {
+        Ok(Json::Number(value.into()))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Json, E> {
+        Number::from_f64(value).map(Json::Number).ok_or_else(|| E::custom("number out of range"))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Json, E> {
+        Ok(Json::Text(value.to_owned()))
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Json, E> {
+        Ok(Json::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Json::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
+        let mut object = Object::new();
+        while let Some(key) = members.next_key::<String>()? {
+            if object.contains_key(&key) {
+                return Err(A::Error::custom(format_args!("the key \"{}\" is given twice", cut(&key))));
+            }
+            object.insert(key, members.next_value()?);
+        }
+        Ok(Json::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_says_where_and_why() {
+        let deep = [b"{\"a\":".as_slice(), &b"[".repeat(100_000)].concat();
+        let cases: [(&[u8], &str); 14] = [
+            (b"", "it is empty, give a JSON object"),
+            (b" \n", "it is empty, give a JSON object"),
+            (b"[1]", "it is a list, give a JSON object"),
+            (b"null", "it is null, give a JSON object"),
+            (b"\"x\"", "it is a text, give a JSON object"),
+            (b"{nope", "key must be a string at line 1 column 2"),
+            (b"[1", "EOF while parsing a list at line 1 column 2"),
+            (b"{\n \"a\": 1,\n}", "trailing comma at line 3 column 1"),
+            (b"{} x", "trailing characters at line 1 column 4"),
+            (b"{\"a\":1,\"b\":{\"c\":1,\n\"c\":2}}", "the key \"c\" is given twice at line 2 column 3"),
+            (b"{\"a\":\"\xff\"}", "invalid unicode code point at line 1 column 7"),
+            (b"{\"a\":1e999}", "number out of range at line 1 column 10"),
+            (b"{\"a\":NaN}", "expected value at line 1 column 6"),
+            (&deep, "recursion limit exceeded at line 1 column 132"),
+        ];
+        for (text, why) in cases {
+            let told = Json::parse(text).unwrap_err().to_string();
+            assert_eq!(told, format!("Invalid request body: {why}"), "{:?}", &text[..text.len().min(40)]);
+        }
+    }
+}
