@@ -26,7 +26,8 @@ mod tests {
     fn a_variable_of_the_template_is_replaced_and_a_new_one_is_added() {
         let variable =
             |name: &str, value: &str| EnvVar { name: name.into(), value: Some(value.into()), value_from: None };
-        let mut container = Container { env: Some(vec![variable("A", "1"), variable("B", "2")]), ..Container::default() };
+        let mut container =
+            Container { env: Some(vec![variable("A", "1"), variable("B", "2")]), ..Container::default() };
         set_variables(&mut container, &BTreeMap::from([("B".into(), "3".into()), ("C".into(), "4".into())]));
         assert_eq!(container.env, Some(vec![variable("A", "1"), variable("B", "3"), variable("C", "4")]));
         let mut bare = Container::default();

@@ -18,7 +18,9 @@
 //! | [`http`] | routes, what a request may say, status codes; with the sandbox the only one that names actix |
 //! | [`services`], [`instances`] | what AEnvironment means by a service and by an instance |
 //! | [`environment`] | the body of a create or an update, checked in full before anything is asked |
-//! | [`gateway`], [`envelope`], [`listing`] | what clients parse: the environment, the envelope, rows rendered once |
+//! | [`templates`] | what new objects are made from: built in, or from a folder that is re-read when it changes |
+//! | [`gateway`], [`envhub`] | what the CLI and SDK say: an environment by its name, which EnvHub describes |
+//! | [`envelope`], [`listing`] | what clients parse: the envelope, and rows rendered once |
 //! | [`memo`] | answers kept for seconds, one fetch for all who ask; the only one that names moka |
 //! | [`cluster`] | the API server: the one client, pages, retries, slim decoding; the only one that names kube |
 //! | [`throttle`] | the token bucket around the transport |
@@ -47,5 +49,5 @@ pub mod quantity;
 pub mod sandbox;
 pub mod services;
 pub mod settings;
-
+pub mod templates;
 pub mod throttle;

@@ -1,8 +1,8 @@
 //! The `controller` binary: arguments, logger, signals, exit codes.
 
-use aenv_controller::app::{self, StartError};
 #[cfg(feature = "sandbox")]
 use aenv_controller::app::sandbox::Sandbox;
+use aenv_controller::app::{self, StartError};
 use aenv_controller::cli::{self, Cli, Command, EXIT_USAGE};
 #[cfg(feature = "sandbox")]
 use aenv_controller::sandbox::Options;

@@ -40,6 +40,8 @@ pub struct Metrics {
     answer_age: Histogram,
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
+    /// How often the templates had changed, but could not be used.
+    pub template_reload_failures: IntCounter,
 }
 
 impl Metrics {
@@ -95,6 +97,10 @@ impl Metrics {
                 "How long HTTP requests took.",
                 &["route"],
                 &SECONDS,
+            ),
+            template_reload_failures: build.counter(
+                "aenv_controller_template_reload_failures_total",
+                "How often the templates had changed but could not be used; the last good ones stay.",
             ),
             registry: build.0,
         };

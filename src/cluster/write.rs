@@ -179,7 +179,11 @@ impl Cluster {
         };
         let Own { metadata } = serde_json::from_slice(&stored).map_err(Error::Unreadable)?;
         let maker = metadata.annotations.and_then(|annotations| annotations.request_id);
-        if maker.is_some_and(|maker| maker == id.0.to_string()) { Ok(Some(stored)) } else { Err(Error::taken(resource, name)) }
+        if maker.is_some_and(|maker| maker == id.0.to_string()) {
+            Ok(Some(stored))
+        } else {
+            Err(Error::taken(resource, name))
+        }
     }
 }
 

@@ -139,7 +139,8 @@ mod tests {
 
     #[test]
     fn a_request_overrides_what_the_environment_says() {
-        let request = request(&json!({"envName": "weather@1.0.2", "replicas": 2, "owner": "jun", "port": null, "cpu_limit": ""}));
+        let request =
+            request(&json!({"envName": "weather@1.0.2", "replicas": 2, "owner": "jun", "port": null, "cpu_limit": ""}));
         let description = json!({
             "name": "other", "artifacts": [{"type": "image", "content": "i:1"}],
             "deploy_config": {"replicas": 1, "cpuLimit": "2", "owner": "kim"}
@@ -161,7 +162,13 @@ mod tests {
 
     #[test]
     fn an_environment_without_a_version_is_refused() {
-        for body in [json!({}), json!({"envName": "weather"}), json!({"envName": 1}), json!({"envName": "@1"}), json!({"envName": "a@b@c"})] {
+        for body in [
+            json!({}),
+            json!({"envName": "weather"}),
+            json!({"envName": 1}),
+            json!({"envName": "@1"}),
+            json!({"envName": "a@b@c"}),
+        ] {
             let refused = CreateRequest::parse(SERVICE, body.to_string().as_bytes()).unwrap_err();
             assert!(refused.starts_with("envName: "), "{refused}");
         }

@@ -5,8 +5,8 @@
 
 use crate::cluster::{self, Failed};
 use crate::envelope::Envelope;
-use crate::environment::Faults;
 use crate::envhub;
+use crate::environment::Faults;
 use crate::memo;
 use actix_web::error::QueryPayloadError;
 use actix_web::http::{StatusCode, header};

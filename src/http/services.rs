@@ -90,12 +90,7 @@ pub(super) async fn update(
     changed
 }
 
-pub(super) async fn delete(
-    api: &Api,
-    name: ObjectName,
-    storage: bool,
-    request: &HttpRequest,
-) -> Result<(), ApiError> {
+pub(super) async fn delete(api: &Api, name: ObjectName, storage: bool, request: &HttpRequest) -> Result<(), ApiError> {
     let write = Write::begin(request, "delete", "service", None);
     let deleted = api.services.delete_service(name.clone(), storage, api.deadline()).await.map_err(ApiError::Write);
     write.end(Some(name.as_str()), &deleted);

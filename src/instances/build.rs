@@ -2,7 +2,7 @@
 
 use crate::container::set_variables;
 use crate::environment::{Autoscale, InstanceSpec};
-use crate::labels::{ENV_NAME, ENV_VERSION, ObjectName, OWNER, TTL};
+use crate::labels::{ENV_NAME, ENV_VERSION, OWNER, ObjectName, TTL};
 use k8s_openapi::api::core::v1::{Container, Pod, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Stated;
 

@@ -4,7 +4,7 @@
 
 use crate::container::set_variables;
 use crate::environment::{Amount, ServiceSpec, Storage};
-use crate::labels::{ENV_NAME, ENV_VERSION, ObjectName, OWNER};
+use crate::labels::{ENV_NAME, ENV_VERSION, OWNER, ObjectName};
 use crate::quantity::Quantity;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, PersistentVolumeClaim, PodSpec, ResourceRequirements, Service};
@@ -19,7 +19,7 @@ const DATA_VOLUME: &str = "data";
 pub(super) fn deployment(mut object: Deployment, name: &ObjectName, spec: &ServiceSpec) -> Deployment {
     object.metadata.name = Some(name.to_string());
     object.metadata.labels.get_or_insert_default().extend(labels(spec).chain(owner_label(spec)));
-    let deployment = object.spec.get_or_insert_default();
+    let deployment = &mut object.spec;
     deployment.replicas = Some(spec.replicas);
     let pod_labels = deployment.template.metadata.get_or_insert_default().labels.get_or_insert_default();
     // The template's selector says by which keys pods belong to their Deployment; the name makes them its own.

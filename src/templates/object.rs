@@ -1,0 +1,55 @@
+//! A Kubernetes object of a file's text.
+
+use super::check::Template;
+use super::fault::{TemplateFault, TemplateFaults};
+use super::folder::File;
+use super::yaml::{Document, KeyPath};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_path_to_error::{Deserializer, Track};
+
+/// A misspelt key would be dropped without a word: a limit, or a security context, that somebody relies on.
+const UNKNOWN_KEY: &str = "is unknown here, correct or remove it";
+
+/// The object that a file describes, checked and without what only the API server sets, and where its keys stand.
+pub(super) fn read<T>(file: &File) -> Result<(T, Document), TemplateFaults>
+where
+    T: Template + DeserializeOwned + Serialize,
+{
+    let text = file.text.as_ref().map_err(|why| TemplateFault::of_file(&file.path, why))?;
+    let document = Document::parse(&file.path, text)?;
+    for (key, meant) in [("kind", T::KIND), ("apiVersion", T::API_VERSION)] {
+        if let Some(said) = document.text(key).filter(|said| *said != meant) {
+            let problem = format!("{said:?} is not what a template of this name has, which is {meant}");
+            return Err(document.fault(&KeyPath::of(key), problem).into());
+        }
+    }
+    let mut track = Track::new();
+    // Typed from the text, not from the tree: what is meant as a text keeps its spelling without quotes, as `cpu: 0.5`.
+    let typed =
+        serde_saphyr::with_deserializer_from_str(text, |yaml| T::deserialize(Deserializer::new(yaml, &mut track)));
+    let mut object = typed.map_err(|error| document.misfit(&KeyPath::from(&track.path()), &error))?;
+
+    let known = serde_json::to_value(&object).map_err(|error| TemplateFault::of_file(&file.path, error))?;
+    let unknown = document.unknown_keys(&known);
+    let mut faults = unknown.iter().map(|key| document.fault(key, UNKNOWN_KEY)).collect::<Vec<_>>();
+    object.check(&mut |key, problem| faults.push(document.fault(&key, problem)));
+    if !faults.is_empty() {
+        return Err(TemplateFaults(faults));
+    }
+    object.drop_status();
+    drop_server_set(object.metadata_mut());
+    Ok((object, document))
+}
+
+/// Drops what the API server writes; whoever made a template from a live object left it there.
+fn drop_server_set(metadata: &mut ObjectMeta) {
+    metadata.creation_timestamp = None;
+    metadata.deletion_timestamp = None;
+    metadata.generation = None;
+    metadata.managed_fields = None;
+    metadata.resource_version = None;
+    metadata.self_link = None;
+    metadata.uid = None;
+}

@@ -1,0 +1,207 @@
+//! Folders of templates: what becomes of them, and what is said of those that would never work.
+
+use super::*;
+use k8s_openapi::api::core::v1::Container;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use std::fs;
+use tempfile::TempDir;
+
+/// A folder with these files.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+/// What is said of a folder with this one file, without the path of the folder.
+#[track_caller]
+fn refused(name: &str, text: &str) -> String {
+    let dir = folder(&[(name, text)]);
+    let faults = Templates::load(Some(dir.path())).unwrap_err();
+    faults.to_string().replace(&format!("{}/", dir.path().display()), "")
+}
+
+fn name(name: &str) -> TemplateName {
+    TemplateName::new(name).unwrap()
+}
+
+fn containers(pod: &Pod) -> &[Container] {
+    &pod.spec.as_ref().unwrap().containers
+}
+
+#[test]
+fn the_built_in_templates_are_sound() {
+    let templates = Templates::default();
+    assert_eq!(templates.pod_names(), [name("dualContainer"), name("singleContainer")]);
+    assert_eq!((templates.namespace(), templates.selector_keys()), (Some("aenv-sandbox"), &["app".to_owned()][..]));
+    assert_eq!(containers(templates.pod(&name("singleContainer")).unwrap()).len(), 1);
+    assert_eq!(containers(templates.pod(&name("dualContainer")).unwrap())[1].name, "second");
+    assert_eq!(templates.pod(&name("deployment")), None);
+    assert_eq!(Templates::load(None).unwrap(), templates);
+    assert_eq!(Templates::load(Some(Path::new("/nowhere"))).unwrap(), templates);
+}
+
+#[test]
+fn files_replace_the_built_in_templates_and_add_pods() {
+    let dir = folder(&[
+        (
+            "singleContainer.yaml",
+            "metadata: {namespace: mine, uid: u, resourceVersion: '5', creationTimestamp: null}\nspec: {containers: [{name: a}]}\nstatus: {phase: Running}\n",
+        ),
+        (
+            "Terminal.yaml",
+            "apiVersion: v1\nkind: Pod\nspec:\n  nodeSelector: {}\n  tolerations: []\n  containers:\n  - name: tty\n    tty: yes\n    env: [{name: N, value: 08}]\n    resources: {limits: {cpu: 0.5, memory: 1073741824}}\n    ports: [{containerPort: 8080, name: http}]\n",
+        ),
+        ("notes.txt", "not a template"),
+        ("old.yml", "not a template"),
+        (".hidden.yaml", "not a template"),
+    ]);
+    fs::create_dir(dir.path().join("..2026_11_23")).unwrap();
+    let templates = Templates::load(Some(dir.path())).unwrap();
+    assert_eq!(templates.namespace(), Some("mine"));
+    assert_eq!(templates.pod_names(), [name("Terminal"), name("dualContainer"), name("singleContainer")]);
+    let single = templates.pod(&name("singleContainer")).unwrap();
+    let metadata = &single.metadata;
+    assert_eq!((&metadata.uid, &metadata.resource_version, &single.status), (&None, &None, &None));
+    let terminal = &containers(templates.pod(&name("Terminal")).unwrap())[0];
+    let variable = &terminal.env.as_ref().unwrap()[0];
+    assert_eq!((&*variable.name, variable.value.as_deref(), terminal.tty), ("N", Some("08"), Some(true)));
+    let limits = terminal.resources.as_ref().unwrap().limits.clone();
+    let limit = |name: &str, amount: &str| (name.to_owned(), Quantity(amount.to_owned()));
+    assert_eq!(limits.unwrap(), [limit("cpu", "0.5"), limit("memory", "1073741824")].into());
+    assert_eq!(templates.deployment(), Templates::default().deployment());
+}
+
+#[test]
+fn a_broken_file_is_told_with_its_place() {
+    for (file, text, told) in [
+        ("x.yaml", "a: [1\nb: 2", "x.yaml:2:2: is not valid YAML: illegal placement of ':' indicator"),
+        (
+            "x.yaml",
+            "kind: Pod\nkind: Pod\n",
+            "x.yaml:2:1: is not valid YAML: duplicate mapping key `kind` is not allowed here",
+        ),
+        ("x.yaml", "", "x.yaml: is no template: there is no mapping at its top level"),
+        ("x.yaml", "- a\n", "x.yaml: is no template: there is no mapping at its top level"),
+        (
+            "x.yaml",
+            "kind: Deployment\n",
+            "x.yaml:1:1: kind: \"Deployment\" is not what a template of this name has, which is Pod",
+        ),
+        (
+            "pvc.yaml",
+            "apiVersion: v2\nkind: PersistentVolumeClaim\n",
+            "pvc.yaml:1:1: apiVersion: \"v2\" is not what a template of this name has, which is v1",
+        ),
+        ("x.yaml", "kind: Pod\n", "x.yaml:1:1: spec.containers: is missing, there has to be one at least"),
+        (
+            "x.yaml",
+            "spec:\n  restartPolicy: Never\n  containers: []\n",
+            "x.yaml:3:3: spec.containers: is missing, there has to be one at least",
+        ),
+        (
+            "x.yaml",
+            "spec:\n  containers:\n  - image: i\n",
+            "x.yaml:3:5: spec.containers[0].name: is no name of a container",
+        ),
+        (
+            "x.yaml",
+            "spec:\n  containers: [{name: a}, {name: a}]\n",
+            "x.yaml:2:28: spec.containers[1].name: is that of another container",
+        ),
+        (
+            "x.yaml",
+            "spec:\n  containers:\n  - name: a\n    ports: [{containerPort: http}]\n",
+            "x.yaml:4:29: spec.containers[0].ports[0].containerPort: does not fit: invalid i32",
+        ),
+        (
+            "x.yaml",
+            "spec:\n  containers:\n  - name: a\n    env: {N: v}\n",
+            "x.yaml:4:10: spec.containers[0].env: does not fit: ",
+        ),
+        (
+            "x.yaml",
+            "spec:\n  containers:\n  - name: a\n    securityContex: {runAsNonRoot: true}\n",
+            "x.yaml:4:5: spec.containers[0].securityContex: is unknown here, correct or remove it",
+        ),
+        (
+            "x.yaml",
+            "spec:\n  containers:\n  - name: a\n    resources: {limits: {cpu: lots}}\n",
+            "x.yaml:4:26: spec.containers[0].resources.limits.cpu: \"lots\" is not a quantity",
+        ),
+        (
+            "x.yaml",
+            "metadata:\n  labels:\n    a b: c\nspec: {containers: [{name: a}]}\n",
+            "x.yaml:3:5: metadata.labels.a b: is not a label key",
+        ),
+        (
+            "x.yaml",
+            "metadata: {namespace: A}\nspec: {containers: [{name: a}]}\n",
+            "x.yaml:1:12: metadata.namespace: is not the name of a namespace",
+        ),
+        ("my_pod.yaml", "kind: Pod\n", "my_pod.yaml: its name is not a template's name"),
+        (
+            "service.yaml",
+            "spec: {selector: {app: x}}\n",
+            "service.yaml:1:1: spec.ports: is missing, the first one becomes the service's",
+        ),
+        ("service.yaml", "spec: {ports: [{port: 1}]}\n", "service.yaml:1:1: spec.selector: is missing, by its keys"),
+        (
+            "service.yaml",
+            "spec:\n  ports: [{port: 1}]\n  selector:\n    name: x\n",
+            "service.yaml:4:5: spec.selector.name: is not in spec.selector.matchLabels of the deployment",
+        ),
+        ("pvc.yaml", "kind: PersistentVolumeClaim\n", "pvc.yaml:1:1: spec: is missing"),
+        ("pvc.yaml", "spec:\n  volumeName: v\n", "pvc.yaml:1:1: spec.accessModes: is missing, such as [ReadWriteOnce]"),
+    ] {
+        let message = refused(file, text);
+        assert!(message.starts_with(told) && !message.contains('\n'), "{message}");
+    }
+}
+
+#[test]
+fn a_deployment_must_find_its_own_pods() {
+    let deployment = |selector: &str, labels: &str| {
+        format!(
+            "kind: Deployment\nspec:\n  selector:\n    matchLabels: {selector}\n  template:\n    metadata:\n      labels: {labels}\n    spec: {{containers: [{{name: a}}]}}\n"
+        )
+    };
+    for (selector, labels, told) in [
+        (
+            "{}",
+            "{app: x}",
+            "deployment.yaml:4:5: spec.selector.matchLabels: is missing, by its keys a service finds its own pods",
+        ),
+        (
+            "{app: x}",
+            "{app: z}",
+            "deployment.yaml:4:19: spec.selector.matchLabels.app: is not among spec.template.metadata.labels",
+        ),
+        (
+            "{app: x}",
+            "{}",
+            "deployment.yaml:4:19: spec.selector.matchLabels.app: is not among spec.template.metadata.labels",
+        ),
+    ] {
+        let message = refused("deployment.yaml", &deployment(selector, labels));
+        assert!(message.starts_with(told), "{message}");
+    }
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let dir =
+        folder(&[("deployment.yaml", "kind: Pod\n"), ("pvc.yaml", ": :\n"), ("a.yaml", "{}"), ("b.yaml", "x: 1")]);
+    let faults = Templates::load(Some(dir.path())).unwrap_err();
+    let told = faults.iter().map(|fault| fault.file().file_stem().unwrap().to_str().unwrap()).collect::<Vec<_>>();
+    assert_eq!(told, ["deployment", "pvc", "a", "b", "b"], "{faults}");
+}
+
+#[test]
+fn a_folder_that_is_none_is_told() {
+    let dir = folder(&[("file", "")]);
+    let faults = Templates::load(Some(&dir.path().join("file"))).unwrap_err().to_string();
+    assert!(faults.contains("/file: cannot be read: "), "{faults}");
+}
