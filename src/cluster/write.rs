@@ -55,7 +55,7 @@ impl Cluster {
         id: RequestId,
         call: &Call,
     ) -> Result<T, NotCreated> {
-        let body = signed(object, id).map_err(|error| NotCreated { error, may_exist: false })?;
+        let body = self.signed(object, id).map_err(|error| NotCreated { error, may_exist: false })?;
         let operation = Operation { verb: "create", resource: resource.plural() };
         let open = AtomicBool::new(false);
         let attempt = || async {
@@ -159,6 +159,14 @@ impl Cluster {
         self.settings.retry.run(call, attempt).await
     }
 
+    /// The object as JSON, in the namespace whatever its template says, with the annotation that says who made it.
+    fn signed(&self, object: &impl Serialize, id: RequestId) -> Result<Vec<u8>, Error> {
+        let mut object = serde_json::to_value(object).map_err(internal)?;
+        object["metadata"]["namespace"] = self.settings.namespace.as_str().into();
+        object["metadata"]["annotations"][REQUEST_ID] = id.0.to_string().into();
+        serde_json::to_vec(&object).map_err(internal)
+    }
+
     /// The object `name` if the request `id` made it; `None` if there is none.
     ///
     /// # Errors
@@ -185,13 +193,6 @@ impl Cluster {
             Err(Error::taken(resource, name))
         }
     }
-}
-
-/// The object as JSON, with the annotation that says who made it.
-fn signed(object: &impl Serialize, id: RequestId) -> Result<Vec<u8>, Error> {
-    let mut object = serde_json::to_value(object).map_err(internal)?;
-    object["metadata"]["annotations"][REQUEST_ID] = id.0.to_string().into();
-    serde_json::to_vec(&object).map_err(internal)
 }
 
 fn internal(error: impl std::fmt::Display) -> Error {

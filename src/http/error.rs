@@ -37,6 +37,9 @@ pub enum ApiError {
     /// The body is larger than `server.max_body_bytes`.
     #[error("the request body is too large (server.max_body_bytes)")]
     TooLarge,
+    /// The body did not arrive in time.
+    #[error("the request body did not arrive in time")]
+    SlowBody,
     /// A body whose fields are refused.
     #[error(transparent)]
     BadBody(#[from] Faults),
@@ -85,6 +88,7 @@ impl ApiError {
             | Self::BadRequest(_)
             | Self::BadBody(_)
             | Self::TooLarge
+            | Self::SlowBody
             | Self::Undeployable { .. }
             | Self::NoEnvHub
             | Self::NoSuchRoute
@@ -103,6 +107,7 @@ impl ResponseError for ApiError {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadBody(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::Undeployable { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoEnvHub => StatusCode::NOT_IMPLEMENTED,
             Self::EnvHub(memo::Error::Fetch(error)) => of_envhub(error),

@@ -5,13 +5,13 @@ use super::Api;
 use super::answer::render;
 use super::error::ApiError;
 use super::query::{DeleteQuery, NoQuery, PodsQuery, ServicesQuery, in_env, object_name};
-use super::write::{Body, done, read, shown};
+use super::write::{done, read, shown};
 use super::{pods, services};
 use crate::environment::{Faults, ServiceSpec};
 use crate::gateway::{CreateRequest, INSTANCE, Kind, SERVICE};
 use crate::listing::Shape;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 
 pub(super) async fn list_services(
@@ -74,7 +74,7 @@ pub(super) async fn create_service(
     api: Data<Api>,
     _: Query<NoQuery>,
     request: HttpRequest,
-    body: Body,
+    body: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let spec = describe(&api, SERVICE, &request, body, ServiceSpec::parse).await?;
     Ok(shown(StatusCode::OK, &services::create(&api, spec, &request).await?, Shape::GatewayDetail))
@@ -85,7 +85,7 @@ pub(super) async fn update_service(
     id: Path<String>,
     _: Query<NoQuery>,
     request: HttpRequest,
-    body: Body,
+    body: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let changed = services::update(&api, object_name("id", &id)?, &request, body).await?;
     Ok(shown(StatusCode::OK, &changed, Shape::GatewayDetail))
@@ -105,7 +105,7 @@ pub(super) async fn create_instance(
     api: Data<Api>,
     _: Query<NoQuery>,
     request: HttpRequest,
-    body: Body,
+    body: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let spec = describe(&api, INSTANCE, &request, body, |body| api.instances.parse(body)).await?;
     Ok(shown(StatusCode::OK, &pods::create(&api, spec, &request).await?, Shape::GatewayDetail))
@@ -130,10 +130,10 @@ async fn describe<S>(
     api: &Api,
     kind: Kind,
     request: &HttpRequest,
-    body: Body,
+    body: Payload,
     parse: impl Fn(&[u8]) -> Result<S, Faults>,
 ) -> Result<S, ApiError> {
-    let asked = CreateRequest::parse(kind, &read(body)?).map_err(ApiError::BadRequest)?;
+    let asked = CreateRequest::parse(kind, &read(api, body).await?).map_err(ApiError::BadRequest)?;
     parse(&asked.alone()).map_err(|faults| ApiError::BadRequest(asked.in_its_words(faults).to_string()))?;
     let envhub = api.envhub.as_ref().ok_or(ApiError::NoEnvHub)?;
     let description = envhub.describe(&asked.name, &asked.version, api.asked(request.headers())).await?;

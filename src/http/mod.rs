@@ -22,7 +22,7 @@ use crate::memo::Asked;
 use crate::metrics::Metrics;
 use crate::services::Services;
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
-use actix_web::web::{self, PayloadConfig, QueryConfig, ServiceConfig, resource};
+use actix_web::web::{self, QueryConfig, ServiceConfig, resource};
 use actix_web::{HttpResponse, Resource};
 use error::ApiError;
 use std::future::ready;
@@ -90,11 +90,6 @@ fn routes(config: &mut ServiceConfig) {
 fn at(path: &str, allowed: &'static str) -> Resource {
     let refuse = move || ready(Err::<HttpResponse, _>(ApiError::MethodNotAllowed { allowed }));
     resource(path).default_service(web::to(refuse))
-}
-
-/// The limit of request bodies, for the extractors of handlers.
-fn body_limit(api: &Api) -> PayloadConfig {
-    PayloadConfig::new(api.max_body_bytes)
 }
 
 async fn not_found() -> Result<HttpResponse, ApiError> {

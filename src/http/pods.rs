@@ -4,14 +4,14 @@ use super::Api;
 use super::answer::render;
 use super::error::ApiError;
 use super::query::{NoQuery, PodsQuery, object_name};
-use super::write::{Body, Write, done, read, shown};
+use super::write::{Write, done, read, shown};
 use crate::environment::InstanceSpec;
 use crate::instances::InstanceRow;
 use crate::labels::{Narrowing, ObjectName};
 use crate::listing::{Listing, Shape};
 use crate::memo::{Asked, Found};
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 
 pub(super) async fn list_pods(
@@ -53,9 +53,9 @@ pub(super) async fn create_pod(
     api: Data<Api>,
     _: Query<NoQuery>,
     request: HttpRequest,
-    body: Body,
+    body: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let spec = api.instances.parse(&read(body)?)?;
+    let spec = api.instances.parse(&read(&api, body).await?)?;
     let made = create(&api, spec, &request).await?;
     Ok(shown(StatusCode::CREATED, &made, Shape::Detail))
 }

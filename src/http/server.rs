@@ -1,7 +1,7 @@
 //! Listeners: bound before anything is said to be ready, drained before the process ends.
 
 use super::health::{Readiness, health_routes, metrics_routes};
-use super::{Api, body_limit, log_and_count, routes};
+use super::{Api, log_and_count, routes};
 use crate::metrics::Metrics;
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
@@ -60,16 +60,12 @@ impl Listener {
 /// If the address cannot be bound.
 pub fn serve_api(addr: SocketAddr, api: Arc<Api>, drain: Duration, more: Option<MoreRoutes>) -> io::Result<Listener> {
     let server = HttpServer::new(move || {
-        App::new()
-            .app_data(Data::from(Arc::clone(&api)))
-            .app_data(body_limit(&api))
-            .wrap(from_fn(log_and_count))
-            .configure(|config| {
-                if let Some(more) = &more {
-                    more(config);
-                }
-                routes(config);
-            })
+        App::new().app_data(Data::from(Arc::clone(&api))).wrap(from_fn(log_and_count)).configure(|config| {
+            if let Some(more) = &more {
+                more(config);
+            }
+            routes(config);
+        })
     })
     .keep_alive(KEEP_ALIVE)
     .tcp_nodelay(true)

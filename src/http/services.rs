@@ -4,13 +4,13 @@ use super::Api;
 use super::answer::render;
 use super::error::ApiError;
 use super::query::{DeleteQuery, NoQuery, ServicesQuery, object_name};
-use super::write::{Body, Write, done, read, shown};
+use super::write::{Write, done, read, shown};
 use crate::environment::{ServiceChange, ServiceSpec};
 use crate::labels::ObjectName;
 use crate::listing::{Listing, Shape};
 use crate::services::ServiceRow;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse};
 
 pub(super) async fn list_services(
@@ -38,9 +38,9 @@ pub(super) async fn create_service(
     api: Data<Api>,
     _: Query<NoQuery>,
     request: HttpRequest,
-    body: Body,
+    body: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    let spec = ServiceSpec::parse(&read(body)?)?;
+    let spec = ServiceSpec::parse(&read(&api, body).await?)?;
     let made = create(&api, spec, &request).await?;
     Ok(shown(StatusCode::CREATED, &made, Shape::Detail))
 }
@@ -50,7 +50,7 @@ pub(super) async fn update_service(
     name: Path<String>,
     _: Query<NoQuery>,
     request: HttpRequest,
-    body: Body,
+    body: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let changed = update(&api, object_name("name", &name)?, &request, body).await?;
     Ok(shown(StatusCode::OK, &changed, Shape::Detail))
@@ -81,9 +81,9 @@ pub(super) async fn update(
     api: &Api,
     name: ObjectName,
     request: &HttpRequest,
-    body: Body,
+    body: Payload,
 ) -> Result<Listing<ServiceRow>, ApiError> {
-    let change = ServiceChange::parse(&read(body)?)?;
+    let change = ServiceChange::parse(&read(api, body).await?)?;
     let write = Write::begin(request, "update", "service", None);
     let changed = api.services.update_service(name.clone(), change, api.deadline()).await.map_err(ApiError::Write);
     write.end(Some(name.as_str()), &changed);

@@ -1,25 +1,27 @@
 //! What the routes that write have in common: the body, the answer, and the line of the audit trail.
 
+use super::Api;
 use super::access::trace_id;
 use super::error::{ApiError, mime};
 use crate::envelope::Envelope;
 use crate::listing::{Listing, Row, Shape};
-use actix_web::error::PayloadError;
 use actix_web::http::StatusCode;
-use actix_web::web::Bytes;
+use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant, timeout};
 
-/// A request body, or why it could not be read.
-pub(super) type Body = Result<Bytes, actix_web::Error>;
+/// How long a body may take to arrive.
+const BODY_PATIENCE: Duration = Duration::from_secs(10);
 
-/// The bytes of a body.
-pub(super) fn read(body: Body) -> Result<Bytes, ApiError> {
-    body.map_err(|error| match error.as_error::<PayloadError>() {
-        Some(PayloadError::Overflow) => ApiError::TooLarge,
-        _ => ApiError::BadRequest(format!("Invalid request body: {error}")),
-    })
+/// The bytes of a body, which is small and should be there at once.
+pub(super) async fn read(api: &Api, body: Payload) -> Result<Bytes, ApiError> {
+    match timeout(BODY_PATIENCE, body.to_bytes_limited(api.max_body_bytes)).await {
+        Ok(Ok(Ok(bytes))) => Ok(bytes),
+        Ok(Ok(Err(error))) => Err(ApiError::BadRequest(format!("Invalid request body: {error}"))),
+        Ok(Err(_)) => Err(ApiError::TooLarge),
+        Err(_) => Err(ApiError::SlowBody),
+    }
 }
 
 /// The answer that shows what was written.

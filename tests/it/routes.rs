@@ -78,32 +78,10 @@ async fn unknown_paths_are_404() {
 }
 
 #[tokio::test]
-async fn routes_that_are_not_written_yet_are_501() {
-    let (_server, cluster, controller) = started().await;
-    for (path, methods) in [
-        ("/services", "POST"),
-        ("/services/x", "PUT DELETE"),
-        ("/pods", "POST"),
-        ("/pods/x", "DELETE"),
-        ("/env-service", "POST"),
-        ("/env-service/x", "PUT DELETE"),
-        ("/env-instance", "POST"),
-        ("/env-instance/x", "DELETE"),
-    ] {
-        for method in methods.split(' ') {
-            let answer = send(controller.request(method.parse().unwrap(), path)).await;
-            let message = answer.failure(501);
-            assert!(message.starts_with(method) && message.ends_with("is not written yet"), "{message}");
-        }
-    }
-    assert_eq!(cluster.calls().total, 0);
-}
-
-#[tokio::test]
 async fn a_body_that_is_too_large_does_no_harm() {
     let (_server, cluster) = sandboxed::start().await;
     let controller = Controller::with(&cluster, &[("server.max_body_bytes", "1024")]).await;
-    for (method, path, status) in [(Method::POST, "/services", 501), (Method::PATCH, "/pods", 405)] {
+    for (method, path, status) in [(Method::POST, "/services", 413), (Method::PATCH, "/pods", 405)] {
         // The answer may come, and the connection end, while the body is still on its way.
         match controller.request(method, path).body("x".repeat(8 << 20)).send().await {
             Ok(response) => assert_eq!(response.status(), status),
