@@ -29,7 +29,7 @@ Settings, the later source winning: defaults, file, environment, flags. `control
 
 Environment:
   AENV_CONTROLLER__SECTION__KEY  a key of the file, as in AENV_CONTROLLER__THROTTLE__QPS=20
-  SERVICE_DOMAIN_SUFFIX          services.domain_suffix, if neither the file nor the line above names it
+  SERVICE_DOMAIN_SUFFIX          services.domain_suffix, if the line above does not name it
   KUBECONFIG                     the kubeconfig, if no setting names one
   RUST_LOG                       what is logged: error, warn, info, debug
 

@@ -2,7 +2,7 @@
 //!
 //! The only module that names kube. One [`Cluster`] per process holds the one limited client; every request it
 //! makes is one attempt that passes the throttle, and is tried again, if at all, above it ([`retry`]). Lists come
-//! page by page ([`read`]) and are decoded into the few fields that are of use ([`slim`]). Objects that belong together
+//! page by page (`read`) and are decoded into the few fields that are of use ([`slim`]). Objects that belong together
 //! are made together or not at all ([`Creation`]). The rule it keeps: an answer is complete or an error.
 
 mod client;

@@ -1,7 +1,7 @@
 //! What is remembered, for seconds: answers by question, shared by all who ask.
 //!
 //! A question is answered from memory while the answer is fresh; else by one fetch that all equal questions share
-//! ([`flight`]). A wider fresh answer serves a narrower question, but never says no: what it does not hold is
+//! (`flight`). A wider fresh answer serves a narrower question, but never says no: what it does not hold is
 //! fetched. Errors and absences are never kept. A write drops what it touches, and a fetch that began before the
 //! write cannot put its answer back. All of it is an optimisation: a replica without its memory answers the same.
 

@@ -1,6 +1,6 @@
 //! The settings: read from a file, the environment and the flags, checked as a whole, handed down as plain values.
 //!
-//! A later source wins: the defaults, `SERVICE_DOMAIN_SUFFIX`, the file, `AENV_CONTROLLER__SECTION__KEY`, the flags.
+//! A later source wins: the defaults, the file, `SERVICE_DOMAIN_SUFFIX`, `AENV_CONTROLLER__SECTION__KEY`, the flags.
 //! All faults are found in one go. [`Settings`] and its keys are declared in `sections`; `sources` collects what was
 //! given, `reader` matches the two, `kind` knows what a key takes, `fault` says what is wrong. `main` alone loads
 //! settings; a layer gets the values that it needs, never this module.
@@ -35,8 +35,8 @@ pub const DEFAULT_NAMESPACE: &str = "aenv-sandbox";
 /// for each Service (`AENV_CONTROLLER_PORT`).
 const VARIABLE_PREFIX: &str = "AENV_CONTROLLER__";
 
-/// The variable by which AEnvironment's Helm chart sets `services.domain_suffix`. It is a default of the deployment:
-/// whoever names the key itself means it more.
+/// The variable by which AEnvironment's Helm chart sets `services.domain_suffix`. As any variable it is stronger than the
+/// file, which in the image names every key; the key's own variable is stronger still.
 const CHART_VARIABLE: &str = "SERVICE_DOMAIN_SUFFIX";
 
 impl Settings {

@@ -114,7 +114,7 @@ settings! {
 
     /// What new objects are made from.
     templates: Templates {
-        /// The folder of the templates. Used by the write routes, not in effect yet.
+        /// The folder of the templates. What it does not have, or if it is not there, is built in.
         dir: PathBuf = "dir", path("the path of a folder").default("/etc/aenv/pod-templates");
     }
 
@@ -126,7 +126,7 @@ settings! {
 
     /// Where environments are described.
     envhub: EnvHub {
-        /// EnvHub's address. `None`: there is none. Used by the write routes, not in effect yet.
+        /// EnvHub's address. `None`: nothing can be created by the name of an environment alone.
         url: Option<String> = "url", url().optional();
     }
 }

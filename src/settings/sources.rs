@@ -31,11 +31,11 @@ impl Sources {
         let given = environment.into_iter().map(|(name, value)| (name, value.trim().to_owned()));
         let environment: BTreeMap<_, _> = given.filter(|(_, value)| !value.is_empty()).collect();
         let mut sources = Self::default();
-        sources.chart_variable(&environment);
         match &flags.config {
             Some(path) => sources.file(path, true),
             None => sources.file(standard_file, false),
         }
+        sources.chart_variable(&environment);
         sources.variables(&environment);
         sources.flags(flags);
         sources

@@ -201,10 +201,10 @@ fn no_file_and_files_without_a_setting_give_the_defaults() {
 fn later_sources_win() {
     let chart = Scene::new().variable("SERVICE_DOMAIN_SUFFIX", "svc.chart");
     assert_eq!(chart.settings().services.domain_suffix, "svc.chart");
-    let open = chart.file("services:\n  domain_suffix: ~\n");
-    assert_eq!(open.settings().services.domain_suffix, "svc.chart");
-    let file = open.file("services:\n  domain_suffix: svc.file\nthrottle:\n  qps: 10\n");
-    assert_eq!(file.settings().services.domain_suffix, "svc.file");
+    let file = chart.file("services:\n  domain_suffix: svc.file\nthrottle:\n  qps: 10\n");
+    assert_eq!(file.settings().services.domain_suffix, "svc.chart");
+    let without = Scene::new().file("services:\n  domain_suffix: svc.file\n");
+    assert_eq!(without.settings().services.domain_suffix, "svc.file");
     assert_eq!(file.settings().throttle.rate(), Some(10.0));
     let variable = file
         .variable("AENV_CONTROLLER__SERVICES__DOMAIN_SUFFIX", "svc.variable")
