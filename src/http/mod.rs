@@ -5,6 +5,7 @@
 
 mod access;
 mod answer;
+mod ask;
 pub mod error;
 mod gateway;
 pub mod health;
@@ -18,16 +19,14 @@ use access::log_and_count;
 
 use crate::envhub::EnvHub;
 use crate::instances::Instances;
-use crate::memo::Asked;
 use crate::metrics::Metrics;
 use crate::services::Services;
-use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use actix_web::web::{self, QueryConfig, ServiceConfig, resource};
 use actix_web::{HttpResponse, Resource};
 use error::ApiError;
 use std::future::ready;
 use std::sync::Arc;
-use tokio::time::{Duration, Instant};
+use tokio::time::Duration;
 
 /// What handlers work with.
 pub struct Api {
@@ -43,20 +42,6 @@ pub struct Api {
     pub max_body_bytes: usize,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
-}
-
-impl Api {
-    /// How the caller of a request with these headers asks.
-    fn asked(&self, headers: &HeaderMap) -> Asked {
-        let directives = headers.get_all(CACHE_CONTROL).filter_map(|value| value.to_str().ok());
-        let no_cache = directives.flat_map(|value| value.split(',')).any(|directive| directive.trim() == "no-cache");
-        Asked { deadline: self.deadline(), no_cache }
-    }
-
-    /// Until when a caller that asks now waits.
-    fn deadline(&self) -> Instant {
-        Instant::now() + self.request_deadline
-    }
 }
 
 /// The one route table. What each path allows is said in its 405 too (RFC 9110, section 15.5.6).
