@@ -1,0 +1,92 @@
+//! What a read costs apart from the API server: decoding a page, rendering rows, answering from memory.
+//!
+//! `cargo bench` prints the figures; compare those of one run with each other.
+
+#![allow(missing_docs, reason = "criterion's macros make public items")]
+
+use aenv_controller::cluster::slim;
+use aenv_controller::instances::InstanceRow;
+use aenv_controller::labels::Narrowing;
+use aenv_controller::listing::{Listing, Shape};
+use aenv_controller::memo::{Asked, Key, Limits, Memo};
+use aenv_controller::metrics::Metrics;
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+use tokio::time::{Duration, Instant};
+
+#[derive(Deserialize)]
+struct Page<T> {
+    items: Vec<T>,
+}
+
+/// A pod of some 11 kB, as an API server that manages many fields of it sends it.
+fn pod(number: usize) -> Value {
+    let variables: Vec<_> =
+        (0..80).map(|n| json!({"name": format!("VARIABLE_{n}"), "value": "x".repeat(80)})).collect();
+    json!({
+        "metadata": {
+            "name": format!("weather-{number:06}"), "namespace": "aenv-sandbox", "uid": "8f6f9c1e", "resourceVersion": "1",
+            "creationTimestamp": "2026-11-23T07:45:42Z",
+            "labels": {"business/aenv-name": "weather", "business/aenv-version": "1.0.2", "business/aenv-ttl": "30m"}
+        },
+        "spec": {"containers": [{"name": "main", "image": "registry.example.com/aenv/weather:1.0.2", "env": variables}]},
+        "status": {"phase": "Running", "podIP": "10.0.0.7", "conditions": [{"type": "Ready", "status": "True"}]}
+    })
+}
+
+fn decode(criterion: &mut Criterion) {
+    let page = json!({"items": (0..500).map(pod).collect::<Vec<_>>()}).to_string();
+    let mut group = criterion.benchmark_group("decode a page of 500 pods");
+    group.throughput(Throughput::Bytes(page.len() as u64));
+    group.bench_function("the fields of use", |bencher| {
+        bencher.iter(|| serde_json::from_str::<Page<slim::Pod>>(black_box(&page)).expect("it is a page").items.len());
+    });
+    group.bench_function("the full type", |bencher| {
+        bencher.iter(|| serde_json::from_str::<Page<Pod>>(black_box(&page)).expect("it is a page").items.len());
+    });
+    group.finish();
+}
+
+fn listing() -> Listing<InstanceRow> {
+    let read = Timestamp::UNIX_EPOCH;
+    let pods = (0..2000).map(|number| serde_json::from_value::<slim::Pod>(pod(number)).expect("it is a pod"));
+    Listing::new(pods.map(|pod| InstanceRow::new(pod, read)))
+}
+
+fn render(criterion: &mut Criterion) {
+    let rows = listing();
+    criterion.bench_function("render 2000 instances", |bencher| {
+        bencher.iter(|| rows.filtered(|_| true).rendered(Shape::Items).body.len());
+    });
+}
+
+fn remember(criterion: &mut Criterion) {
+    let runtime = Runtime::new().expect("threads can be started");
+    let hour = Duration::from_secs(3600);
+    let limits = Limits { list_ttl: hour, get_ttl: hour, max_bytes: 1 << 26, fetch_deadline: hour };
+    let metrics = Arc::new(Metrics::new(50.0));
+    let memo: Memo<_, Infallible> = Memo::new("bench", limits, runtime.handle().clone(), metrics);
+    let everything = Key::List(Narrowing::default());
+    let asked = Asked { deadline: Instant::now() + hour, no_cache: false };
+    let ask = |key: &Key| memo.read(key.clone(), asked, |_| async { Ok(listing()) });
+    runtime.block_on(ask(&everything)).expect("the fetch does not fail");
+    let mut group = criterion.benchmark_group("answer from memory");
+    group.bench_function("the whole list", |bencher| {
+        bencher.iter(|| runtime.block_on(ask(&everything)).expect("it is kept").source);
+    });
+    let last = Key::One("weather-001999".into());
+    group.bench_function("the last of 2000 by its name", |bencher| {
+        bencher.iter(|| runtime.block_on(ask(&last)).expect("it is kept").source);
+    });
+    group.finish();
+}
+
+criterion_group!(benches, decode, render, remember);
+criterion_main!(benches);
