@@ -4,7 +4,6 @@
 //! own that retries or queues is put in. Each [`Cluster::attempt`] is one request on the wire.
 
 use super::error::Error;
-use super::read::ListPlan;
 use super::resource::Resource;
 use super::retry::Policy;
 use crate::call::{Call, Operation};
@@ -22,6 +21,15 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use tokio::time::{Duration, timeout_at};
 use tower::{BoxError, ServiceBuilder};
+
+/// Where lists are served from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListPlan {
+    /// Pages of the newest state; the default.
+    Paged,
+    /// One call from the API server's memory (`resourceVersion=0`), which may be a little old and knows no pages.
+    WatchCache,
+}
 
 /// How the API server is asked.
 #[derive(Debug, Clone)]
@@ -108,4 +116,9 @@ impl Cluster {
     pub(super) fn requests(&self, resource: Resource) -> kube::core::Request {
         resource.requests(&self.settings.namespace)
     }
+}
+
+/// A request that kube has built; it refuses only what the types here do not let through.
+pub(super) fn built<T>(request: Result<T, kube::core::request::Error>) -> Result<T, Error> {
+    request.map_err(|error| Error::Internal(error.to_string()))
 }

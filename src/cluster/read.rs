@@ -4,10 +4,9 @@
 //! stands for. When that moment is gone (410 Expired, <https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>)
 //! the list begins again once, and the token that the API server offers for going on inconsistently is not used.
 
-use super::client::Cluster;
+use super::client::{Cluster, ListPlan, built};
 use super::error::Error;
 use super::resource::Resource;
-use super::write::built;
 use crate::call::{Call, Operation};
 use crate::labels::{Narrowing, ObjectName};
 use bytes::Bytes;
@@ -15,15 +14,6 @@ use http::StatusCode;
 use kube::api::{GetParams, ListParams};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-
-/// Where lists are served from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListPlan {
-    /// Pages of the newest state; the default.
-    Paged,
-    /// One call from the API server's memory (`resourceVersion=0`), which may be a little old and knows no pages.
-    WatchCache,
-}
 
 impl Cluster {
     /// One object.

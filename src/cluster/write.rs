@@ -4,7 +4,7 @@
 //! carries the id of the request that made it, and an open outcome is settled by reading the object back, never by
 //! a blind second attempt. Names are chosen before the first attempt, so that none can make a second object.
 
-use super::client::Cluster;
+use super::client::{Cluster, built};
 use super::error::Error;
 use super::resource::Resource;
 use crate::call::{Call, Operation};
@@ -197,10 +197,6 @@ impl Cluster {
 
 fn internal(error: impl std::fmt::Display) -> Error {
     Error::Internal(error.to_string())
-}
-
-pub(super) fn built<T>(request: Result<T, kube::core::request::Error>) -> Result<T, Error> {
-    request.map_err(internal)
 }
 
 fn is_taken(error: &Error) -> bool {
