@@ -13,3 +13,4 @@ mod rollback;
 mod routes;
 mod services;
 mod support;
+mod writes;
