@@ -170,12 +170,13 @@ fn apply(change: &ServiceChange, deployment: &mut Value) {
 
 async fn delete(fetch: &Fetch, name: &ObjectName, storage: bool, call: &Call) -> Result<(), Failed> {
     let cluster = &fetch.cluster;
-    let claim = if storage { claim_of(fetch, name, call).await? } else { None };
-    cluster.delete(Resource::Deployments, name, call).await.map_err(Failed::to(DELETE_DEPLOYMENT))?;
-    cluster.delete(Resource::Services, name, call).await.map_err(Failed::to(DELETE_SERVICE))?;
-    if let Some(claim) = claim {
+    // The claim first: only the Deployment knows which it is, so that a deletion that fails halfway can be had again.
+    // Kubernetes keeps a claim until no pod uses it.
+    if storage && let Some(claim) = claim_of(fetch, name, call).await? {
         cluster.delete(Resource::Claims, &claim, call).await.map_err(Failed::to(DELETE_CLAIM))?;
     }
+    cluster.delete(Resource::Deployments, name, call).await.map_err(Failed::to(DELETE_DEPLOYMENT))?;
+    cluster.delete(Resource::Services, name, call).await.map_err(Failed::to(DELETE_SERVICE))?;
     Ok(())
 }
 

@@ -9,6 +9,8 @@ mod live_smoke;
 mod overload;
 mod pods;
 mod process;
+mod rollback;
 mod routes;
 mod services;
 mod support;
+mod writes;

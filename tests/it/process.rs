@@ -188,6 +188,28 @@ async fn bad_settings_are_refused_all_at_once() {
 }
 
 #[tokio::test]
+async fn broken_templates_are_told_with_their_places() {
+    let (_server, cluster) = sandboxed::start().await;
+    for subcommand in ["serve", "check-config"] {
+        let (code, stdout, stderr) = run(|command, home| {
+            let dir = home.join("templates");
+            fs::create_dir(&dir).unwrap();
+            let pod = "kind: Pod\nspec:\n  containers:\n    - name: main\n      image: [7]\n";
+            fs::write(dir.join("singleContainer.yaml"), pod).unwrap();
+            fs::write(dir.join("service.yaml"), "kind: Service\nspec: [\n").unwrap();
+            command.env("KUBECONFIG", cluster.kubeconfig_path());
+            command.args([subcommand.as_ref(), "--templates-dir".as_ref(), dir.as_os_str()]);
+        })
+        .await;
+        assert_eq!((code, &*stdout), (64, ""), "{subcommand}: {stderr}");
+        for words in ["templates/singleContainer.yaml:5:", "spec.containers[0].image", "templates/service.yaml:"] {
+            assert!(stderr.contains(words), "{subcommand}: {words} is missing in {stderr}");
+        }
+    }
+    assert_eq!(cluster.calls().total, 0);
+}
+
+#[tokio::test]
 async fn bad_usage_is_64_and_to_ask_for_help_is_none() {
     for line in [["--qqs", "5"], ["nonsense", "--qps=5"], ["sandbox", "--services=many"], ["serve", "--config"]] {
         let (code, stdout, stderr) = run(|command, _| _ = command.args(line)).await;

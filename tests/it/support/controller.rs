@@ -55,6 +55,26 @@ impl Controller {
         send(self.request(Method::GET, path)).await
     }
 
+    /// `POST` of a body to the API.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// `PUT` of a body to the API.
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        send(self.request(Method::PUT, path).json(body)).await
+    }
+
+    /// `DELETE` of the API.
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        send(self.request(Method::DELETE, path)).await
+    }
+
+    /// Ends it, when every write has come to its end or has been undone.
+    pub(crate) async fn stop(self) {
+        self.running.stop().await;
+    }
+
     /// The same `GET` by many callers at once.
     pub(crate) async fn get_by_many(&self, callers: usize, path: &str) -> Vec<Answer> {
         let calls = (0..callers).map(|_| send(self.request(Method::GET, path)));

@@ -11,6 +11,7 @@ pub(crate) mod live;
 pub(crate) mod process;
 pub(crate) mod sandboxed;
 pub(crate) mod seed;
+pub(crate) mod stock;
 
 use std::{
     fs,
@@ -90,7 +91,7 @@ impl Cluster {
 }
 
 /// Where an API server keeps the controller's calls.
-trait Ledger {
+trait Ledger: Send + Sync {
     fn calls(&self) -> Calls;
     fn reset(&self);
 }
