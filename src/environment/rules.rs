@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// <https://kubernetes.io/docs/setup/best-practices/cluster-large/>.
 const REPLICAS_MAX: i32 = 150_000;
 
-const NO_VARIABLE_NAME: &str = "is not the name of an environment variable: letters, digits, '_', '-' or '.', beginning with none of a digit and '..', and more than '.'";
+const NO_VARIABLE_NAME: &str = "is not the name of an environment variable: letters, digits, '_', '-' or '.', not beginning with a digit (and neither '.' nor '..…')";
 
 /// A name or a value that becomes a label.
 pub(super) fn label_value(field: &Field<'_>) -> Result<LabelValue, Faults> {
