@@ -191,7 +191,7 @@ async fn bad_settings_are_refused_all_at_once() {
 async fn broken_templates_are_told_with_their_places() {
     let (_server, cluster) = sandboxed::start().await;
     for subcommand in ["serve", "check-config"] {
-        let (code, stdout, stderr) = run(|command, home| {
+        let (code, _, stderr) = run(|command, home| {
             let dir = home.join("templates");
             fs::create_dir(&dir).unwrap();
             let pod = "kind: Pod\nspec:\n  containers:\n    - name: main\n      image: [7]\n";
@@ -201,7 +201,7 @@ async fn broken_templates_are_told_with_their_places() {
             command.args([subcommand.as_ref(), "--templates-dir".as_ref(), dir.as_os_str()]);
         })
         .await;
-        assert_eq!((code, &*stdout), (64, ""), "{subcommand}: {stderr}");
+        assert_eq!(code, 64, "{subcommand}: {stderr}");
         for words in ["templates/singleContainer.yaml:5:", "spec.containers[0].image", "templates/service.yaml:"] {
             assert!(stderr.contains(words), "{subcommand}: {words} is missing in {stderr}");
         }
