@@ -5,7 +5,7 @@
 
 use super::faults::{Fault, Faults, cut};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::Number;
+use serde_json::{Map, Number, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -48,6 +48,15 @@ impl Json {
             Self::Object(_) => "an object",
         }
     }
+}
+
+/// Reads one JSON object as it is, to be passed on. It is held to what every body is held to.
+///
+/// # Errors
+/// Why it is not one.
+pub fn read_object(text: &[u8]) -> Result<Map<String, Value>, Faults> {
+    Json::parse(text)?;
+    serde_json::from_slice(text).map_err(|error| Fault::of_body(format!("Invalid request body: {error}")).into())
 }
 
 /// For messages.

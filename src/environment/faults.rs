@@ -100,7 +100,8 @@ impl fmt::Display for Fault {
 }
 
 /// The caller's words for a message: on one line, and not too many.
-pub(super) fn cut(words: &str) -> String {
+#[must_use]
+pub fn cut(words: &str) -> String {
     let shown = words.chars().take(WORDS_SHOWN).flat_map(char::escape_debug).collect::<String>();
     let more = if words.chars().nth(WORDS_SHOWN).is_some() { "…" } else { "" };
     format!("{shown}{more}")

@@ -21,6 +21,7 @@ mod service;
 mod tests;
 
 pub use change::ServiceChange;
-pub use faults::{Fault, Faults};
+pub use document::read_object;
+pub use faults::{Fault, Faults, cut};
 pub use instance::{Autoscale, InstanceSpec, Known};
 pub use service::{Amount, Resources, ServiceName, ServiceSpec, Storage};

@@ -3,7 +3,7 @@
 //! It names the environment and overrides some of its deploy settings. What it says is checked before EnvHub is
 //! asked; what EnvHub adds is checked when it is there. Faults name the fields as the caller spelled them.
 
-use crate::environment::Faults;
+use crate::environment::{Faults, cut, read_object};
 use crate::labels::LabelValue;
 use serde_json::{Map, Value, json};
 
@@ -44,6 +44,16 @@ pub const INSTANCE: Kind = Kind(&[
     ("labels", "labels"),
 ]);
 
+/// The settings that are compared with each other: what is asked for, and what it must not exceed.
+const AMOUNTS: [[&str; 2]; 3] = [
+    ["cpuRequest", "cpuLimit"],
+    ["memoryRequest", "memoryLimit"],
+    ["ephemeralStorageRequest", "ephemeralStorageLimit"],
+];
+
+/// The greatest quantity.
+const ENDLESS: &str = "9223372036854775807";
+
 /// Which environment, and with which settings.
 #[derive(Debug)]
 pub struct CreateRequest {
@@ -63,12 +73,11 @@ impl CreateRequest {
     /// # Errors
     /// What is wrong with the body as such and with `envName`; the settings are checked by [`CreateRequest::check`].
     pub fn parse(kind: Kind, body: &[u8]) -> Result<Self, String> {
-        let mut fields: Map<String, Value> =
-            serde_json::from_slice(body).map_err(|error| format!("Invalid request body: {error}"))?;
+        let mut fields = read_object(body).map_err(|faults| faults.to_string())?;
         let env = fields.remove("envName").unwrap_or_default();
         let wrong = || "envName: an environment with its version is needed, as in weather@1.0.2".to_owned();
         let (name, version) = env.as_str().and_then(|env| env.split_once('@')).ok_or_else(wrong)?;
-        let label = |text| LabelValue::new(text).map_err(|why| format!("envName: {text:.80?} {why}"));
+        let label = |text| LabelValue::new(text).map_err(|why| format!("envName: \"{}\" {why}", cut(text)));
         let says_something = |value: &Value| !(value.is_null() || value == "" || *value == json!({}));
         let settings = kind.0.iter().filter_map(|(theirs, ours)| {
             let value = fields.remove(*theirs).filter(says_something)?;
@@ -83,11 +92,14 @@ impl CreateRequest {
         Ok(Self { kind, name: label(name)?, version: label(version)?, settings, datasource })
     }
 
-    /// An environment of which nothing is known but what this request says, to check that alone.
+    /// An environment of which nothing is known but what this request says, to check that alone. What the request does
+    /// not say of an amount is left open: the environment may say what fits.
     #[must_use]
     pub fn alone(&self) -> Vec<u8> {
         let image = json!([{"type": "image", "content": "unknown"}]);
-        self.applied_to(Map::from_iter([("artifacts".to_owned(), image)]))
+        let open = AMOUNTS.iter().flat_map(|[request, limit]| [(request, "0"), (limit, ENDLESS)]);
+        let open: Map<_, _> = open.map(|(setting, amount)| ((*setting).to_owned(), amount.into())).collect();
+        self.applied_to(Map::from_iter([("artifacts".to_owned(), image), (DEPLOY_CONFIG.to_owned(), open.into())]))
     }
 
     /// The environment that `description` describes, with the settings of this request: the body of a create.
@@ -113,6 +125,9 @@ impl CreateRequest {
     #[must_use]
     pub fn in_its_words(&self, faults: Faults) -> Faults {
         faults.renamed(|field| {
+            if matches!(field, "name" | "version") {
+                return Some("envName".to_owned());
+            }
             let (setting, rest) = field.strip_prefix(DEPLOY_CONFIG)?.strip_prefix('.').map(split_first)?;
             if setting == "secondImageName" && self.datasource.is_some() {
                 return Some("datasource".to_owned());
@@ -158,6 +173,19 @@ mod tests {
         let faults = request.in_its_words(ServiceSpec::parse(&request.alone()).unwrap_err()).to_string();
         assert!(faults.contains("cpu_limit: ") && faults.contains("mount_path: "), "{faults}");
         assert!(!faults.contains("deployConfig"), "{faults}");
+    }
+
+    #[test]
+    fn an_amount_alone_may_fit_what_the_environment_says() {
+        for amount in [json!({"cpu_limit": "700m"}), json!({"memory_request": "64Gi"})] {
+            let mut body = json!({"envName": "weather@1"});
+            body.as_object_mut().unwrap().extend(amount.as_object().unwrap().clone());
+            assert_eq!(ServiceSpec::parse(&request(&body).alone()).err(), None, "{body}");
+        }
+        let body = json!({"envName": "weather@1", "cpu_limit": "700m", "cpu_request": "2"});
+        let request = request(&body);
+        let faults = request.in_its_words(ServiceSpec::parse(&request.alone()).unwrap_err()).to_string();
+        assert!(faults.starts_with("cpu_request: 2 is more than "), "{faults}");
     }
 
     #[test]

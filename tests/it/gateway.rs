@@ -21,7 +21,7 @@ on_every_cluster! {
 
 /// The CLI's models (`aenv/core/models.py` of `aenvironment` 0.1.7) as far as it refuses an answer for them: each
 /// field that it requires, and each optional one that is answered, with the type that it insists on.
-mod models {
+pub(crate) mod models {
     use jiff::Timestamp;
     use serde::Deserialize;
     use serde_json::{Map, Value};
@@ -29,7 +29,7 @@ mod models {
 
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "that they can be read is what is tested")]
-    pub(super) struct Env {
+    pub(crate) struct Env {
         id: String,
         name: String,
         description: String,
@@ -47,7 +47,7 @@ mod models {
 
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "that they can be read is what is tested")]
-    pub(super) struct EnvService {
+    pub(crate) struct EnvService {
         id: String,
         env: Env,
         status: String,
@@ -63,7 +63,7 @@ mod models {
 
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "that they can be read is what is tested")]
-    pub(super) struct EnvInstance {
+    pub(crate) struct EnvInstance {
         id: String,
         env: Env,
         status: String,

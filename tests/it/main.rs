@@ -5,6 +5,8 @@
 
 mod contract;
 mod gateway;
+mod gateway_writes;
+mod hostile;
 mod live_smoke;
 mod overload;
 mod pods;
