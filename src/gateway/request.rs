@@ -71,7 +71,7 @@ impl CreateRequest {
     /// empty say nothing.
     ///
     /// # Errors
-    /// What is wrong with the body as such and with `envName`; the settings are checked by [`CreateRequest::check`].
+    /// What is wrong with the body as such and with `envName`; the settings are those of [`CreateRequest::alone`] to check.
     pub fn parse(kind: Kind, body: &[u8]) -> Result<Self, String> {
         let mut fields = read_object(body).map_err(|faults| faults.to_string())?;
         let env = fields.remove("envName").unwrap_or_default();
