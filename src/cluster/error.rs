@@ -93,6 +93,11 @@ impl Error {
         Self::of_object(StatusCode::CONFLICT, "AlreadyExists", resource, name, "already exists")
     }
 
+    /// An object that cannot be used because it is on its way out.
+    pub(crate) fn being_deleted(resource: Resource, name: &ObjectName) -> Self {
+        Self::of_object(StatusCode::CONFLICT, "Conflict", resource, name, "is being deleted")
+    }
+
     fn of_object(status: StatusCode, reason: &str, resource: Resource, name: &ObjectName, what: &str) -> Self {
         let message = format!("{} \"{name}\" {what}", resource.qualified());
         Self::Answered { status, reason: reason.to_owned(), message, retry_after: None }

@@ -44,6 +44,13 @@ pub struct Labels {
     pub ttl: Option<String>,
 }
 
+/// Any object, of which only the metadata is of use.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Object {
+    /// Its metadata.
+    pub metadata: Metadata,
+}
+
 /// A Deployment.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Deployment {

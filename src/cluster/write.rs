@@ -23,23 +23,23 @@ const REQUEST_ID: &str = "aenv-controller/request-id";
 
 /// What one request writes into the objects that it makes, so that it knows them again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestId(Uuid);
+pub(super) struct RequestId(Uuid);
 
 impl RequestId {
     /// An id that no other request has.
     #[must_use]
-    pub fn random() -> Self {
+    pub(super) fn random() -> Self {
         Self(Uuid::new_v4())
     }
 }
 
 /// A create that did not succeed, as far as is known.
 #[derive(Debug)]
-pub struct NotCreated {
+pub(super) struct NotCreated {
     /// Why.
-    pub error: Error,
+    pub(super) error: Error,
     /// Whether the object may exist all the same, or come into being yet.
-    pub may_exist: bool,
+    pub(super) may_exist: bool,
 }
 
 impl Cluster {
@@ -47,7 +47,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`NotCreated`]. A name that somebody else's object has is [`Error::Answered`] with 409.
-    pub async fn create<T: DeserializeOwned>(
+    pub(super) async fn create<T: DeserializeOwned>(
         &self,
         resource: Resource,
         name: &ObjectName,
@@ -115,7 +115,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn delete_own(
+    pub(super) async fn delete_own(
         &self,
         resource: Resource,
         name: &ObjectName,

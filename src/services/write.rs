@@ -4,7 +4,7 @@ use super::read::{Fetch, GET_DEPLOYMENT};
 use super::view::ServiceRow;
 use super::{Services, build};
 use crate::call::Call;
-use crate::cluster::{Creation, Failed, Resource, slim};
+use crate::cluster::{Creation, Error, Failed, Resource, slim};
 use crate::environment::{ServiceChange, ServiceName, ServiceSpec, Storage};
 use crate::labels::ObjectName;
 use crate::listing::Listing;
@@ -110,8 +110,10 @@ async fn ensure_claim(
     spec: &ServiceSpec,
     call: &Call,
 ) -> Result<(), Failed> {
-    match fetch.cluster.get::<Value>(Resource::Claims, &storage.claim, call).await {
-        Ok(_) => return Ok(()),
+    match fetch.cluster.get::<slim::Object>(Resource::Claims, &storage.claim, call).await {
+        Ok(claim) if claim.metadata.deletion_timestamp.is_none() => return Ok(()),
+        // A service on it would lose its storage a moment later.
+        Ok(_) => return Err(Failed::to(ENSURE_CLAIM)(Error::being_deleted(Resource::Claims, &storage.claim))),
         Err(error) if error.has_status(StatusCode::NOT_FOUND) => {}
         Err(error) => return Err(Failed::to(ENSURE_CLAIM)(error)),
     }

@@ -20,6 +20,7 @@ on_every_cluster! {
     a_deleted_instance_is_gone_and_a_second_deletion_is_404,
     storage_goes_only_if_it_is_asked_for,
     a_claim_that_exists_is_used_as_it_is,
+    a_claim_that_is_being_deleted_is_not_built_upon,
     after_a_write_to_services_every_read_shows_it,
     after_a_write_to_instances_every_read_shows_it,
     an_instance_has_the_labels_and_arguments_that_it_was_given,
@@ -194,6 +195,17 @@ async fn a_claim_that_exists_is_used_as_it_is(cluster: Cluster) {
         assert_eq!(pod["volumes"][0]["persistentVolumeClaim"]["claimName"], "shared");
         assert_eq!(pod["containers"][0]["volumeMounts"][0]["mountPath"], "/var/tides");
     }
+}
+
+async fn a_claim_that_is_being_deleted_is_not_built_upon(cluster: Cluster) {
+    seed::claim("going").terminating().create(&cluster).await;
+    let before = stock::taken(&cluster).await;
+    let controller = Controller::on(&cluster).await;
+    let deploy = json!({"serviceName": "late", "storageSize": "1Gi", "pvcName": "going"});
+    let answer = controller.post("/services", &environment(&deploy)).await;
+    let message = answer.failure(409);
+    assert_eq!(message, "failed to ensure PVC failed: err is persistentvolumeclaims \"going\" is being deleted");
+    assert_eq!(stock::taken(&cluster).await, before);
 }
 
 async fn after_a_write_to_services_every_read_shows_it(cluster: Cluster) {
