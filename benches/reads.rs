@@ -26,7 +26,7 @@ struct Page<T> {
     items: Vec<T>,
 }
 
-/// A pod of some 11 kB, as an API server that manages many fields of it sends it.
+/// A pod of some 9 kB, as an API server that manages many fields of it sends it.
 fn pod(number: usize) -> Value {
     let variables: Vec<_> =
         (0..80).map(|n| json!({"name": format!("VARIABLE_{n}"), "value": "x".repeat(80)})).collect();

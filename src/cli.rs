@@ -36,7 +36,7 @@ Environment:
 Exit codes:
   0   ended as asked
   1   could not start: a port is taken, or there is no usable kubeconfig
-  64  bad flags or settings; all that is wrong with the settings is said at once";
+  64  bad flags, settings or templates; all that is wrong with them is said at once";
 
 #[cfg(feature = "sandbox")]
 const SANDBOX: &str = "
