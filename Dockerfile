@@ -15,6 +15,8 @@ RUN touch src/main.rs src/lib.rs \
     && cargo build --release --locked --no-default-features --bin controller
 
 FROM debian:bookworm-slim
+# For an EnvHub behind HTTPS.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /src/target/release/controller /usr/bin/controller
 COPY config/controller.yaml /etc/aenv/controller.yaml
 USER 65532:65532

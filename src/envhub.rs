@@ -78,22 +78,33 @@ pub struct EnvHub {
 }
 
 struct Http {
-    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+    client: Transport,
     url: String,
+}
+
+/// Plain HTTP needs no certificates; an image may have none.
+enum Transport {
+    Plain(Client<HttpConnector, Empty<Bytes>>),
+    Tls(Client<HttpsConnector<HttpConnector>, Empty<Bytes>>),
 }
 
 impl EnvHub {
     /// EnvHub at `url`, without a slash at its end; its answers are remembered in `memo`. Makes no connection.
     ///
     /// # Errors
-    /// If the machine's root certificates cannot be loaded.
+    /// If `url` is one of HTTPS and the machine's root certificates cannot be loaded.
     pub fn new(url: &str, memo: Memo<Description, Error>) -> std::io::Result<Self> {
         let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let connector = HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1();
-        let client =
-            Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector.wrap_connector(tcp));
+        let mut client = Client::builder(TokioExecutor::new());
+        client.pool_timer(TokioTimer::new());
+        let client = if url.starts_with("https:") {
+            tcp.enforce_http(false);
+            let connector = HttpsConnectorBuilder::new().with_native_roots()?.https_only().enable_http1();
+            Transport::Tls(client.build(connector.wrap_connector(tcp)))
+        } else {
+            Transport::Plain(client.build(tcp))
+        };
         Ok(Self { http: Arc::new(Http { client, url: url.trim_end_matches('/').to_owned() }), memo })
     }
 
@@ -144,7 +155,11 @@ impl Http {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = uri;
         request.headers_mut().insert(ACCEPT, http::HeaderValue::from_static("application/json"));
-        let (head, body) = self.client.request(request).await.map_err(|error| unreachable(&error))?.into_parts();
+        let response = match &self.client {
+            Transport::Plain(client) => client.request(request).await,
+            Transport::Tls(client) => client.request(request).await,
+        };
+        let (head, body) = response.map_err(|error| unreachable(&error))?.into_parts();
         let body = Limited::new(body, MAX_BYTES).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
                 return Error::Unreadable(format!("it is larger than {MAX_BYTES} bytes"));

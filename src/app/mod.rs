@@ -93,13 +93,18 @@ impl Running {
     pub async fn stop(self) {
         self.readiness.withdraw();
         let end = Instant::now() + self.drain;
-        self.api.drain(self.drain).await;
+        self.api.drain(patience(self.drain)).await;
         if timeout_at(end, self.writer.ended()).await.is_err() {
             log::warn!("writes were still under way after {}ms and are cut off", self.drain.as_millis());
         }
         self.health.close().await;
         self.metrics.close().await;
     }
+}
+
+/// How much of the time to drain requests have; the rest is for undoing what those that are cut off have begun.
+fn patience(drain: Duration) -> Duration {
+    drain * 3 / 4
 }
 
 /// Reads the templates that `settings` mean, to see whether they can be used.
@@ -138,17 +143,18 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let cluster = Cluster::new(config, cluster_settings(settings, namespace), throttle)
         .map_err(|error| StartError::Client { source_name, error: error.to_string() })?;
     let writer = Writer::new(Arc::new(cluster), Handle::current());
-    // The memories share the bytes evenly.
+    // Descriptions of environments are few and small; the rest is shared evenly.
+    let for_environments = memo.max_bytes / 16;
     let limits = memo::Limits {
         list_ttl: memo.list_ttl,
         get_ttl: memo.get_ttl,
-        max_bytes: memo.max_bytes / 3,
+        max_bytes: (memo.max_bytes - for_environments) / 2,
         fetch_deadline: server.request_deadline,
     };
     let services_memo = Memo::new("services", limits, Handle::current(), Arc::clone(&metrics));
     let instances_memo = Memo::new("instances", limits, Handle::current(), Arc::clone(&metrics));
     let domain = format!("{namespace}.{}", settings.services.domain_suffix);
-    let envhub_limits = memo::Limits { get_ttl: envhub::FRESH, ..limits };
+    let envhub_limits = memo::Limits { get_ttl: envhub::FRESH, max_bytes: for_environments, ..limits };
     let envhub_memo = Memo::new("environments", envhub_limits, Handle::current(), Arc::clone(&metrics));
     let envhub = settings.envhub.url.as_deref().map(|url| EnvHub::new(url, envhub_memo)).transpose();
     let api = Arc::new(Api {
@@ -166,7 +172,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let readiness = Readiness::ready();
     let metrics =
         serve_metrics(server.metrics_addr, metrics).map_err(listen("server.metrics_addr", server.metrics_addr))?;
-    let api = serve_api(api_addr, api, server.drain, more).map_err(listen("server.port", api_addr))?;
+    let api = serve_api(api_addr, api, patience(server.drain), more).map_err(listen("server.port", api_addr))?;
     let health = serve_health(health_addr, readiness.clone()).map_err(listen("server.readiness_port", health_addr))?;
     log::info!("✅ Ready on {}, readiness on {}, metrics on {}", api.addr(), health.addr(), metrics.addr());
     Ok(Running { api, health, metrics, readiness, writer, drain: server.drain })

@@ -6,9 +6,10 @@
 use super::client::Cluster;
 use super::error::{Error, Failed};
 use super::resource::Resource;
+use super::slim::Deployment;
 use super::write::{NotCreated, RequestId};
 use crate::call::Call;
-use crate::labels::ObjectName;
+use crate::labels::{Narrowing, ObjectName};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,25 +51,32 @@ impl Writer {
         self.tasks.wait().await;
     }
 
-    /// Runs `write` to its end, whether the caller waits for it or not.
+    /// Runs `write` to its end, whether the caller waits for it or not. Its call is wanted only while the caller waits:
+    /// nothing is tried again for one who has gone and may have done something else since.
     ///
     /// # Errors
     /// That of `write`; or [`Error::Deadline`] at `action`, if the caller's deadline passes before.
-    pub async fn finish<T: Send + 'static>(
-        &self,
-        action: &'static str,
-        deadline: Instant,
-        write: impl Future<Output = Result<T, Failed>> + Send + 'static,
-    ) -> Result<T, Failed> {
-        let task = self.tasks.spawn_on(write, &self.runtime);
-        match timeout_at(deadline, task).await {
+    pub async fn finish<T, F, Fut>(&self, action: &'static str, deadline: Instant, write: F) -> Result<T, Failed>
+    where
+        T: Send + 'static,
+        F: FnOnce(Call) -> Fut,
+        Fut: Future<Output = Result<T, Failed>> + Send + 'static,
+    {
+        let caller = Arc::new(());
+        let watched = Arc::downgrade(&caller);
+        let call = Call::until(deadline).while_wanted(move || watched.strong_count() > 0);
+        let task = self.tasks.spawn_on(write(call), &self.runtime);
+        let outcome = match timeout_at(deadline, task).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(lost)) => Err(Failed::to(action)(Error::Internal(lost.to_string()))),
             Err(_) => Err(Failed::to(action)(Error::Deadline)),
-        }
+        };
+        drop(caller);
+        outcome
     }
 
-    /// Runs `make`, and undoes what it made unless it succeeds while the caller still waits; then runs `ended`.
+    /// Runs `make`, and undoes what it made unless it succeeds while the caller still waits; then, if it has made
+    /// anything at all, runs `ended`.
     ///
     /// # Errors
     /// As [`Writer::finish`]. An error of `make` is told when the undoing has ended.
@@ -84,22 +92,20 @@ impl Writer {
         F: FnOnce(Arc<Creation>, Call) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, Failed>> + Send,
     {
-        let caller = Arc::new(());
-        let watched = Arc::downgrade(&caller);
-        let call = Call::until(deadline).while_wanted(move || watched.strong_count() > 0);
         let creation = Arc::new(Creation::new(Arc::clone(&self.cluster)));
-        let outcome = self.finish(action, deadline, async move {
+        self.finish(action, deadline, move |call| async move {
             let mut outcome = make(Arc::clone(&creation), call.clone()).await;
+            let touched = creation.has_made_something();
             if outcome.is_err() || !call.is_wanted() {
                 creation.undo().await;
                 outcome = outcome.and(Err(Failed::to(action)(Error::Deadline)));
             }
-            ended();
+            if touched {
+                ended();
+            }
             outcome
-        });
-        let outcome = outcome.await;
-        drop(caller);
-        outcome
+        })
+        .await
     }
 }
 
@@ -146,29 +152,51 @@ impl Creation {
         outcome.map_err(|NotCreated { error, .. }| Failed::to(action)(error))
     }
 
+    fn has_made_something(&self) -> bool {
+        !self.made.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Removes what was made, the latest first.
     async fn undo(&self) {
-        let call = Call::until(Instant::now() + UNDO_DEADLINE);
         let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
         for made in made.iter().rev() {
             let Made { resource, name, .. } = made;
-            match self.remove(made, &call).await {
-                Ok(()) => log::info!("undone: {} {name}", resource.plural()),
+            match self.remove(made, &Call::until(Instant::now() + UNDO_DEADLINE)).await {
+                Ok(true) => log::info!("undone: {} {name}", resource.plural()),
+                Ok(false) => {
+                    log::info!("not undone, since another service uses it by now: {} {name}", resource.plural())
+                }
                 Err(error) => log::error!("left behind by a failed create: {} {name}: {error}", resource.plural()),
             }
         }
     }
 
-    async fn remove(&self, made: &Made, call: &Call) -> Result<(), Error> {
+    /// False if it has to stay.
+    async fn remove(&self, made: &Made, call: &Call) -> Result<bool, Error> {
         let mut looked = made.sure;
         loop {
-            match self.cluster.delete_own(made.resource, &made.name, self.id, call).await {
-                Ok(found) if found || looked => return Ok(()),
+            let removed = match self.is_shared(made, call).await {
+                Ok(true) => return Ok(false),
+                Ok(false) => self.cluster.delete_own(made.resource, &made.name, self.id, call).await,
+                Err(error) => Err(error),
+            };
+            match removed {
+                Ok(found) if found || looked => return Ok(true),
                 Ok(_) => looked = true,
-                Err(error) if call.remaining() <= UNDO_PAUSE => return Err(error),
+                Err(error) if !error.is_transient() || call.remaining() <= UNDO_PAUSE => return Err(error),
                 Err(error) => log::warn!("undoing {} {}: {error}", made.resource.plural(), made.name),
             }
             sleep(UNDO_PAUSE).await;
         }
+    }
+
+    /// Whether a Deployment mounts it: a claim that was just made may have been found, and used, by somebody else.
+    async fn is_shared(&self, made: &Made, call: &Call) -> Result<bool, Error> {
+        if made.resource != Resource::Claims {
+            return Ok(false);
+        }
+        let all = Narrowing::default();
+        let deployments = self.cluster.list::<Deployment>(Resource::Deployments, &all, call).await?;
+        Ok(deployments.iter().any(|deployment| deployment.claim_name() == Some(made.name.as_str())))
     }
 }

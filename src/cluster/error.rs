@@ -128,6 +128,13 @@ impl Error {
         }
     }
 
+    /// Whether the name of an object to be created is taken. Not every 409 says that: a quota that was changed at the
+    /// same moment is one, too.
+    #[must_use]
+    pub fn is_already_exists(&self) -> bool {
+        matches!(self, Self::Answered { status: StatusCode::CONFLICT, reason, .. } if reason == "AlreadyExists")
+    }
+
     /// Whether a write that failed so may have been done all the same.
     #[must_use]
     pub fn leaves_outcome_open(&self) -> bool {

@@ -69,7 +69,7 @@ impl Cluster {
                 Ok(stored) => return Ok(stored),
                 Err(error) => error,
             };
-            if error.has_status(StatusCode::CONFLICT) && open.load(Ordering::Relaxed) {
+            if error.is_already_exists() && open.load(Ordering::Relaxed) {
                 // An earlier attempt was stored after the look that did not find it.
                 return self.find_own(resource, name, id, call).await?.ok_or(error);
             }
@@ -78,7 +78,8 @@ impl Cluster {
         };
         let may_exist = || open.load(Ordering::Relaxed);
         let stored = self.settings.retry.run(call, attempt).await;
-        let stored = stored.map_err(|error| NotCreated { may_exist: may_exist() && !is_taken(&error), error })?;
+        let stored =
+            stored.map_err(|error| NotCreated { may_exist: may_exist() && !error.is_already_exists(), error })?;
         serde_json::from_slice(&stored).map_err(|error| NotCreated { error: Error::Unreadable(error), may_exist: true })
     }
 
@@ -126,7 +127,7 @@ impl Cluster {
         let stored = match found {
             Ok(Some(stored)) => stored,
             Ok(None) => return Ok(false),
-            Err(error) if is_taken(&error) => return Ok(false),
+            Err(error) if error.is_already_exists() => return Ok(false),
             Err(error) => return Err(error),
         };
         let Own { metadata } = serde_json::from_slice(&stored).map_err(Error::Unreadable)?;
@@ -197,10 +198,6 @@ impl Cluster {
 
 fn internal(error: impl std::fmt::Display) -> Error {
     Error::Internal(error.to_string())
-}
-
-fn is_taken(error: &Error) -> bool {
-    error.has_status(StatusCode::CONFLICT)
 }
 
 /// What is read of an object to know whether it is ours.

@@ -67,8 +67,11 @@ fn method_label(method: &str) -> &'static str {
         .unwrap_or("other")
 }
 
-pub(super) fn trace_id(headers: &HeaderMap) -> Cow<'_, str> {
-    headers.get(TRACE_ID).and_then(|value| value.to_str().ok()).map_or(Cow::Borrowed("-"), cut)
+/// The caller's trace id, with `_` for what could be taken for another field of the line; `-` if there is none.
+pub(super) fn trace_id(headers: &HeaderMap) -> String {
+    let told = headers.get(TRACE_ID).and_then(|value| value.to_str().ok()).unwrap_or("-");
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/') { c } else { '_' };
+    cut(told).chars().map(plain).collect()
 }
 
 fn cut(text: &str) -> Cow<'_, str> {

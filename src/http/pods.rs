@@ -46,15 +46,13 @@ pub(super) async fn find(
 }
 
 pub(super) async fn create(ask: &Ask, spec: InstanceSpec) -> Result<Listing<InstanceRow>, ApiError> {
-    let owner = spec.owner.clone();
-    let write = Write::begin(ask, "create", "instance", owner.as_ref());
+    let mut write = Write::begin(ask, "create", "instance", None, spec.owner.clone());
     let made = ask.api.instances.create_instance(spec, ask.asked.deadline).await;
-    let name = made.as_ref().ok().and_then(Listing::first_name).map(str::to_owned);
-    write.end(name.as_deref(), made)
+    write.name(made.as_ref().ok().and_then(Listing::first_name));
+    write.end(made)
 }
 
 pub(super) async fn delete(ask: &Ask, name: ObjectName) -> Result<(), ApiError> {
-    let write = Write::begin(ask, "delete", "instance", None);
-    let deleted = ask.api.instances.delete_instance(name.clone(), ask.asked.deadline).await;
-    write.end(Some(name.as_str()), deleted)
+    let write = Write::begin(ask, "delete", "instance", Some(name.clone()), None);
+    write.end(ask.api.instances.delete_instance(name, ask.asked.deadline).await)
 }

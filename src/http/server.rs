@@ -54,11 +54,16 @@ impl Listener {
     }
 }
 
-/// Serves the API, and `more`, on `addr`.
+/// Serves the API, and `more`, on `addr`; `patience` is for [`Listener::drain`].
 ///
 /// # Errors
 /// If the address cannot be bound.
-pub fn serve_api(addr: SocketAddr, api: Arc<Api>, drain: Duration, more: Option<MoreRoutes>) -> io::Result<Listener> {
+pub fn serve_api(
+    addr: SocketAddr,
+    api: Arc<Api>,
+    patience: Duration,
+    more: Option<MoreRoutes>,
+) -> io::Result<Listener> {
     let server = HttpServer::new(move || {
         App::new().app_data(Data::from(Arc::clone(&api))).wrap(from_fn(log_and_count)).configure(|config| {
             if let Some(more) = &more {
@@ -72,7 +77,8 @@ pub fn serve_api(addr: SocketAddr, api: Arc<Api>, drain: Duration, more: Option<
     // A caller that hangs up gives up: its handler is dropped, and a fetch that nobody else waits for spends nothing
     // more. (actix would let it run on, for clients that only close their sending half.)
     .h1_allow_half_closed(false)
-    .shutdown_timeout(drain.as_secs() + 1)
+    // While it drains, actix hears nothing else: this is what cuts requests off. It counts whole seconds.
+    .shutdown_timeout(patience.as_secs().max(1))
     .disable_signals()
     .bind(addr)?;
     Listener::start(server.addrs(), server.run())

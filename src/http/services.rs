@@ -4,7 +4,7 @@ use super::ask::{Answer, Ask};
 use super::error::ApiError;
 use super::query::{DeleteQuery, NoQuery, ServicesQuery, object_name};
 use super::write::{Write, done, shown};
-use crate::environment::{ServiceChange, ServiceSpec};
+use crate::environment::{ServiceChange, ServiceName, ServiceSpec};
 use crate::labels::ObjectName;
 use crate::listing::{Listing, Shape};
 use crate::services::ServiceRow;
@@ -36,22 +36,23 @@ pub(super) async fn delete_service(ask: Ask, name: Path<String>, query: Query<De
 }
 
 pub(super) async fn create(ask: &Ask, spec: ServiceSpec) -> Result<Listing<ServiceRow>, ApiError> {
-    let owner = spec.owner.clone();
-    let write = Write::begin(ask, "create", "service", owner.as_ref());
+    let given = match &spec.name {
+        ServiceName::Given(name) => Some(name.clone()),
+        ServiceName::Generated(_) => None,
+    };
+    let mut write = Write::begin(ask, "create", "service", given, spec.owner.clone());
     let made = ask.api.services.create_service(spec, ask.asked.deadline).await;
-    let name = made.as_ref().ok().and_then(Listing::first_name).map(str::to_owned);
-    write.end(name.as_deref(), made)
+    write.name(made.as_ref().ok().and_then(Listing::first_name));
+    write.end(made)
 }
 
 pub(super) async fn update(ask: &Ask, name: ObjectName, body: Payload) -> Result<Listing<ServiceRow>, ApiError> {
     let change = ServiceChange::parse(&ask.read(body).await?)?;
-    let write = Write::begin(ask, "update", "service", None);
-    let changed = ask.api.services.update_service(name.clone(), change, ask.asked.deadline).await;
-    write.end(Some(name.as_str()), changed)
+    let write = Write::begin(ask, "update", "service", Some(name.clone()), None);
+    write.end(ask.api.services.update_service(name, change, ask.asked.deadline).await)
 }
 
 pub(super) async fn delete(ask: &Ask, name: ObjectName, storage: bool) -> Result<(), ApiError> {
-    let write = Write::begin(ask, "delete", "service", None);
-    let deleted = ask.api.services.delete_service(name.clone(), storage, ask.asked.deadline).await;
-    write.end(Some(name.as_str()), deleted)
+    let write = Write::begin(ask, "delete", "service", Some(name.clone()), None);
+    write.end(ask.api.services.delete_service(name, storage, ask.asked.deadline).await)
 }

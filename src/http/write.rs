@@ -5,11 +5,12 @@ use super::ask::{Answer, Ask};
 use super::error::{ApiError, mime};
 use crate::cluster::Failed;
 use crate::envelope::Envelope;
-use crate::labels::LabelValue;
+use crate::labels::{LabelValue, ObjectName};
 use crate::listing::{Listing, Row, Shape};
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
+use std::borrow::Cow;
 use tokio::time::Instant;
 
 /// The answer that shows what was written.
@@ -22,35 +23,59 @@ pub(super) fn done(data: impl Serialize) -> Answer {
     Ok(HttpResponse::Ok().content_type(mime()).body(Envelope::success(data).to_json()))
 }
 
-/// A write, as the audit trail has it. Values of environment variables are no part of it.
+/// A write, as the audit trail has it. Values of environment variables are no part of it. One whose caller hangs up
+/// before its end has a line, too.
 pub(super) struct Write<'a> {
     ask: &'a Ask,
     verb: &'static str,
     kind: &'static str,
-    owner: Option<&'a LabelValue>,
+    name: Option<ObjectName>,
+    owner: Option<LabelValue>,
+    outcome: Cow<'static, str>,
     began: Instant,
 }
 
 impl<'a> Write<'a> {
-    /// A write that begins now. `owner` is who it is for, as far as the request says.
-    pub(super) fn begin(ask: &'a Ask, verb: &'static str, kind: &'static str, owner: Option<&'a LabelValue>) -> Self {
-        Self { ask, verb, kind, owner, began: Instant::now() }
+    /// A write that begins now, of the object `name` if that is known yet. `owner` is who it is for, as far as the
+    /// request says.
+    pub(super) fn begin(
+        ask: &'a Ask,
+        verb: &'static str,
+        kind: &'static str,
+        name: Option<ObjectName>,
+        owner: Option<LabelValue>,
+    ) -> Self {
+        Self { ask, verb, kind, name, owner, outcome: Cow::Borrowed("abandoned"), began: Instant::now() }
     }
 
-    /// Writes the line for what came of it; `name` is that of the object, if it has one.
-    pub(super) fn end<T>(self, name: Option<&str>, outcome: Result<T, Failed>) -> Result<T, ApiError> {
+    /// Notes the name that was made up for the object.
+    pub(super) fn name(&mut self, name: Option<&str>) {
+        self.name = self.name.take().or_else(|| ObjectName::new(name?).ok());
+    }
+
+    /// Ends it with what came of it.
+    pub(super) fn end<T>(mut self, outcome: Result<T, Failed>) -> Result<T, ApiError> {
         let outcome = outcome.map_err(ApiError::Write);
-        let status = outcome.as_ref().err().map_or("ok".to_owned(), |error| error.status_code().as_str().to_owned());
+        self.outcome = match &outcome {
+            Ok(_) => Cow::Borrowed("ok"),
+            Err(error) => Cow::Owned(error.status_code().as_u16().to_string()),
+        };
+        outcome
+    }
+}
+
+impl Drop for Write<'_> {
+    fn drop(&mut self) {
         log::info!(
             target: "audit",
-            "{} {} {} owner={} trace={} outcome={status} {:.1}ms",
+            "{} {} {} owner={} trace={} outcome={} {:.1}ms",
             self.verb,
             self.kind,
-            name.unwrap_or("-"),
-            self.owner.map_or("-", LabelValue::as_str),
+            self.name.as_ref().map_or("-", ObjectName::as_str),
+            self.owner.as_ref().map_or("-", LabelValue::as_str),
             trace_id(self.ask.http.headers()),
+            self.outcome,
             self.began.elapsed().as_secs_f64() * 1e3,
         );
-        outcome
     }
 }

@@ -49,9 +49,12 @@ impl Instances {
     /// [`Failed`]; a Pod that does not exist is a 404 in the API server's words.
     pub async fn delete_instance(&self, name: ObjectName, deadline: Instant) -> Result<(), Failed> {
         let (cluster, memo) = (Arc::clone(self.writer.cluster()), self.memo.clone());
-        let write = async move {
-            let deleted = cluster.delete(Resource::Pods, &name, &Call::until(deadline)).await;
-            memo.forget(&name);
+        let write = move |call: Call| async move {
+            let deleted = cluster.delete(Resource::Pods, &name, &call).await;
+            // A refusal changes nothing, and what is remembered outlives it.
+            if deleted.as_ref().err().is_none_or(Error::leaves_outcome_open) {
+                memo.forget(&name);
+            }
             match deleted {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(Failed::to(DELETE_POD)(Error::not_found(Resource::Pods, &name))),

@@ -19,7 +19,7 @@ use moka::sync::Cache;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::time::{Duration, Instant};
@@ -51,17 +51,24 @@ pub trait Memorable: Sized + Send + Sync + 'static {
 pub struct Answer<V> {
     /// What the API server said.
     pub value: V,
-    /// When it had said it in full.
-    pub read: Instant,
+    /// When its fetch began; no part of it is older.
+    began: Instant,
+    /// When it was there in full; it is fresh from then on.
+    read: Instant,
     /// The writes that had been seen when its fetch began; see [`Memo::forget`].
     generation: u64,
 }
 
 impl<V> Answer<V> {
-    /// How old it is.
+    /// The same answer with another value.
+    fn with(&self, value: V) -> Self {
+        Self { value, began: self.began, read: self.read, generation: self.generation }
+    }
+
+    /// How old it is at most.
     #[must_use]
     pub fn age(&self) -> Duration {
-        self.read.elapsed()
+        self.began.elapsed()
     }
 }
 
@@ -103,8 +110,7 @@ impl<V> Found<V> {
     /// The same answer, as old as before, with another value.
     #[must_use]
     pub fn map(self, value: impl FnOnce(&V) -> V) -> Self {
-        let Answer { value: old, read, generation } = &*self.answer;
-        let answer = Arc::new(Answer { value: value(old), read: *read, generation: *generation });
+        let answer = Arc::new(self.answer.with(value(&self.answer.value)));
         Self { answer, ..self }
     }
 }
@@ -150,6 +156,8 @@ struct Inner<V, E> {
     flights: Mutex<HashMap<Key, Arc<Flight<V, E>>>>,
     /// Counts the writes. A list of an older generation is not fresh.
     generation: AtomicU64,
+    /// Whether it has been said that an answer is too large to be kept.
+    warned: AtomicBool,
     runtime: Handle,
     metrics: Arc<Metrics>,
 }
@@ -167,7 +175,8 @@ impl<V: Memorable, E: Send + Sync + 'static> Memo<V, E> {
             .time_to_live(limits.list_ttl.max(limits.get_ttl))
             .build();
         let flights = Mutex::default();
-        Self(Arc::new(Inner { resource, limits, answers, flights, generation: AtomicU64::new(0), runtime, metrics }))
+        let (generation, warned) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self(Arc::new(Inner { resource, limits, answers, flights, generation, warned, runtime, metrics }))
     }
 
     /// Answers `key` from memory, or by a fetch that is under way, or by `fetch`.
@@ -232,7 +241,7 @@ impl<V: Memorable, E: Send + Sync + 'static> Memo<V, E> {
     }
 
     fn found(&self, key: &Key, answer: Arc<Answer<V>>, source: Source) -> Found<V> {
-        let fresh_for = self.0.ttl(key).saturating_sub(answer.age());
+        let fresh_for = self.0.ttl(key).saturating_sub(answer.read.elapsed());
         Found { answer, source, fresh_for }
     }
 
@@ -251,9 +260,10 @@ impl<V: Memorable, E: Send + Sync + 'static> Memo<V, E> {
             }
             let Some(generation) = landing.begin() else { return };
             let wanted = Arc::clone(&landing.flight);
-            let deadline = Instant::now() + landing.inner.limits.fetch_deadline;
+            let began = Instant::now();
+            let deadline = began + landing.inner.limits.fetch_deadline;
             let outcome = fetch(Call::until(deadline).while_wanted(move || wanted.is_wanted())).await;
-            landing.land(outcome.map(|value| Arc::new(Answer { value, read: Instant::now(), generation })));
+            landing.land(outcome.map(|value| Arc::new(Answer { value, began, read: Instant::now(), generation })));
         });
     }
 }
@@ -261,6 +271,18 @@ impl<V: Memorable, E: Send + Sync + 'static> Memo<V, E> {
 impl<V: Memorable, E> Inner<V, E> {
     fn flights(&self) -> MutexGuard<'_, HashMap<Key, Arc<Flight<V, E>>>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An answer that takes more than all the room cannot be kept, and each question costs a fetch.
+    fn warn_if_too_large(&self, value: &V) {
+        let too_large = value.bytes() as u64 > self.limits.max_bytes;
+        if too_large && !self.warned.swap(true, Ordering::Relaxed) {
+            log::warn!(
+                "an answer about {} takes {} bytes of memory and cannot be kept: raise memo.max_bytes",
+                self.resource,
+                value.bytes()
+            );
+        }
     }
 
     fn ttl(&self, key: &Key) -> Duration {
@@ -278,8 +300,7 @@ impl<V: Memorable, E> Inner<V, E> {
         self.fresh(key).or_else(|| {
             key.wider().find_map(|wider| {
                 let wide = self.fresh(&wider)?;
-                let narrowed = Answer { value: wide.value.narrow(key)?, read: wide.read, generation: wide.generation };
-                let narrowed = Arc::new(narrowed);
+                let narrowed = Arc::new(wide.with(wide.value.narrow(key)?));
                 // A single object is found again in no time; a part of a list is worth keeping with its rendering.
                 if let Key::List(_) = key {
                     self.answers.insert(key.clone(), Arc::clone(&narrowed));
@@ -295,7 +316,7 @@ impl<V: Memorable, E> Inner<V, E> {
             Key::One(_) => true,
             Key::List(_) => answer.generation == self.generation.load(Ordering::Relaxed),
         };
-        (current && answer.age() < self.ttl(key)).then_some(answer)
+        (current && answer.read.elapsed() < self.ttl(key)).then_some(answer)
     }
 }
 
@@ -327,6 +348,7 @@ impl<V: Memorable, E> Landing<V, E> {
                 && let Ok(answer) = &outcome
                 && !self.inner.ttl(&self.key).is_zero()
             {
+                self.inner.warn_if_too_large(&answer.value);
                 self.inner.answers.insert(self.key.clone(), Arc::clone(answer));
             }
         }

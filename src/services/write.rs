@@ -57,9 +57,11 @@ impl Services {
         deadline: Instant,
     ) -> Result<Listing<ServiceRow>, Failed> {
         let (fetch, memo) = (Arc::clone(&self.fetch), self.memo.clone());
-        let write = async move {
-            let changed = update(&fetch, &name, &change, &Call::until(deadline)).await;
-            memo.forget(&name);
+        let write = move |call: Call| async move {
+            let changed = update(&fetch, &name, &change, &call).await;
+            if changed.as_ref().err().is_none_or(tells_of_change) {
+                memo.forget(&name);
+            }
             changed
         };
         self.writer.finish(UPDATE_DEPLOYMENT, deadline, write).await
@@ -72,13 +74,22 @@ impl Services {
     /// [`Failed`].
     pub async fn delete_service(&self, name: ObjectName, storage: bool, deadline: Instant) -> Result<(), Failed> {
         let (fetch, memo) = (Arc::clone(&self.fetch), self.memo.clone());
-        let write = async move {
-            let deleted = delete(&fetch, &name, storage, &Call::until(deadline)).await;
-            memo.forget(&name);
+        let write = move |call: Call| async move {
+            let mut touched = false;
+            let deleted = delete(&fetch, &name, storage, &mut touched, &call).await;
+            if touched || deleted.as_ref().err().is_none_or(tells_of_change) {
+                memo.forget(&name);
+            }
             deleted
         };
         self.writer.finish(DELETE_DEPLOYMENT, deadline, write).await
     }
+}
+
+/// Whether a write that failed so may have changed something, or shows that what is remembered is old. A refusal does
+/// neither: what is remembered outlives the writes that an overload turns away.
+fn tells_of_change(failed: &Failed) -> bool {
+    failed.source.leaves_outcome_open() || failed.source.has_status(StatusCode::NOT_FOUND)
 }
 
 async fn create(
@@ -120,7 +131,7 @@ async fn ensure_claim(
     let claim = build::claim(templates.claim().clone(), storage, spec);
     match creation.create::<Value>(Resource::Claims, &storage.claim, &claim, ENSURE_CLAIM, call).await {
         // Somebody else has made it since the look.
-        Err(failed) if failed.source.has_status(StatusCode::CONFLICT) => Ok(()),
+        Err(failed) if failed.source.is_already_exists() => Ok(()),
         outcome => outcome.map(drop),
     }
 }
@@ -131,17 +142,22 @@ async fn update(
     change: &ServiceChange,
     call: &Call,
 ) -> Result<Listing<ServiceRow>, Failed> {
+    let get = || async {
+        fetch.cluster.get::<Value>(Resource::Deployments, name, call).await.map_err(Failed::to(GET_DEPLOYMENT))
+    };
+    // The URL first: once the change is made, nothing may fail any more.
+    let (mut object, url) = tokio::try_join!(get(), fetch.get_url(name, call))?;
     let mut round = 1;
     let updated = loop {
-        let mut object: Value =
-            fetch.cluster.get(Resource::Deployments, name, call).await.map_err(Failed::to(GET_DEPLOYMENT))?;
         apply(change, &mut object);
         match fetch.cluster.replace::<slim::Deployment>(Resource::Deployments, name, &object, call).await {
-            Err(error) if error.has_status(StatusCode::CONFLICT) && round < UPDATE_ROUNDS => round += 1,
+            Err(error) if error.has_status(StatusCode::CONFLICT) && round < UPDATE_ROUNDS => {
+                round += 1;
+                object = get().await?;
+            }
             outcome => break outcome.map_err(Failed::to(UPDATE_DEPLOYMENT))?,
         }
     };
-    let url = fetch.get_url(name, call).await?;
     let row = ServiceRow::new(updated, url, Timestamp::now());
     Ok(Listing::new([row.updating().without_variables()]))
 }
@@ -170,15 +186,22 @@ fn apply(change: &ServiceChange, deployment: &mut Value) {
     }
 }
 
-async fn delete(fetch: &Fetch, name: &ObjectName, storage: bool, call: &Call) -> Result<(), Failed> {
-    let cluster = &fetch.cluster;
+/// Deletes one object after the other; `touched` tells whether any of them was there, however it ends.
+async fn delete(
+    fetch: &Fetch,
+    name: &ObjectName,
+    storage: bool,
+    touched: &mut bool,
+    call: &Call,
+) -> Result<(), Failed> {
     // The claim first: only the Deployment knows which it is, so that a deletion that fails halfway can be had again.
     // Kubernetes keeps a claim until no pod uses it.
-    if storage && let Some(claim) = claim_of(fetch, name, call).await? {
-        cluster.delete(Resource::Claims, &claim, call).await.map_err(Failed::to(DELETE_CLAIM))?;
+    let claim = if storage { claim_of(fetch, name, call).await? } else { None };
+    let claim = claim.as_ref().map(|claim| (Resource::Claims, claim, DELETE_CLAIM));
+    let others = [(Resource::Deployments, name, DELETE_DEPLOYMENT), (Resource::Services, name, DELETE_SERVICE)];
+    for (resource, name, action) in claim.into_iter().chain(others) {
+        *touched |= fetch.cluster.delete(resource, name, call).await.map_err(Failed::to(action))?;
     }
-    cluster.delete(Resource::Deployments, name, call).await.map_err(Failed::to(DELETE_DEPLOYMENT))?;
-    cluster.delete(Resource::Services, name, call).await.map_err(Failed::to(DELETE_SERVICE))?;
     Ok(())
 }
 

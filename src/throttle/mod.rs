@@ -146,7 +146,8 @@ impl Throttle {
                     metrics: Arc::clone(&self.metrics),
                 })
             }
-            Err(_) => Err(self.refuse(self.token_in(wait.position, Instant::now()))),
+            // The calls under way did not end: that it takes at least as long again is the best guess.
+            Err(_) => Err(self.refuse(self.token_in(wait.position, Instant::now()).max(arrived.elapsed()))),
         }
     }
 

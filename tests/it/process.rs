@@ -439,7 +439,7 @@ async fn every_write_is_in_the_audit_trail_and_no_value_of_a_variable_is_in_the_
     assert!(trail.iter().all(|line| line.contains(" trace=t-77 ") && line.ends_with("ms")), "{trail:#?}");
     for words in [
         "create service tides-live owner=mira trace=t-77 outcome=ok ",
-        "create service - owner=mira trace=t-77 outcome=409 ",
+        "create service tides-live owner=mira trace=t-77 outcome=409 ",
         "update service tides-gone owner=- trace=t-77 outcome=404 ",
         "delete service tides-live owner=- trace=t-77 outcome=ok ",
         "delete instance tides-gone owner=- trace=t-77 outcome=404 ",

@@ -244,6 +244,33 @@ async fn a_caller_that_hangs_up_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn a_claim_that_another_service_has_come_to_use_stays() {
+    let scene = Scene::set(&[("server.request_deadline_ms", "3000")]).await;
+    scene.rules([Rule { hang: true, times: Some(1), ..create("deployments") }]);
+    let given_up = tokio::spawn(send(scene.controller.request(Method::POST, SERVICE.path).json(&SERVICE.body())));
+    scene.holds_the_call_after(SERVICE.calls_before("deployments")).await;
+    let mut other = SERVICE.body();
+    other["deployConfig"]["serviceName"] = json!("tides-other");
+    assert_eq!(scene.controller.post(SERVICE.path, &other).await.status, 201);
+    given_up.await.unwrap().failure(504);
+    scene.server.set_faults(Faults::default());
+    scene.controller.stop().await;
+    let after = stock::taken(&scene.cluster).await;
+    let new: Vec<_> = after.into_keys().filter(|key| !scene.before.contains_key(key)).collect();
+    assert_eq!(new, ["deployments/tides-other", "persistentvolumeclaims/tides-data", "services/tides-other"]);
+}
+
+#[tokio::test]
+async fn a_claim_that_is_refused_for_another_conflict_is_not_taken_for_one_that_exists() {
+    let scene = Scene::set(&[]).await;
+    let quota = Rule { status: Some(409), reason: Some("Conflict".into()), ..create("persistentvolumeclaims") };
+    scene.rules([quota]);
+    let answer = scene.controller.post(SERVICE.path, &SERVICE.body()).await;
+    assert!(answer.failure(409).starts_with("failed to ensure PVC failed: "), "{:?}", answer.body);
+    scene.ends_as_before("another conflict").await;
+}
+
+#[tokio::test]
 async fn a_deletion_is_brought_to_its_end_without_its_caller() {
     let scene = Scene::set(&[]).await;
     scene.rules([Rule { verb: Some("delete".into()), resource: Some("deployments".into()), hang: true, ..create("") }]);
