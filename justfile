@@ -1,8 +1,7 @@
-# The repository's recipes. Each is a command line that works without `just`; the README shows them.
+# The repository's recipes. Each is a command line that works without `just`.
 
-overlay := "dev"
 registry := env("REGISTRY", "localhost:5000")
-# The commit and its time, so that `image`, `push` and `deploy` speak of the same image.
+# The commit and its time, so that `image` and `push` speak of the same image.
 tag := `git log -1 --format=%h-%cd --date=format:%Y%m%d%H%M%S`
 image := registry / "aenv-controller:" + tag
 
@@ -57,10 +56,6 @@ image:
 # Push the image that `image` built
 push:
     docker push {{ image }}
-
-# Roll the pushed image out with an overlay of k8s/
-deploy:
-    kubectl kustomize k8s/overlays/{{ overlay }} | sed -E 's|(image: ).*aenv-controller.*|\1{{ image }}|' | kubectl apply --filename -
 
 # Do all that has to hold before a change is merged
 ci:

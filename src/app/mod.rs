@@ -18,6 +18,7 @@ use crate::templates::{TemplateFaults, TemplateStore, Templates};
 use crate::throttle::{self, Throttle};
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::time::{Duration, Instant, timeout_at};
@@ -138,6 +139,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let current = templates.current();
     let namespace = settings.kubernetes.namespace.as_deref().or(current.namespace()).unwrap_or(DEFAULT_NAMESPACE);
     announce(settings, &cluster, namespace);
+    announce_templates(&settings.templates.dir);
 
     let (source_name, config) = (cluster.source, cluster.config);
     let cluster = Cluster::new(config, cluster_settings(settings, namespace), throttle)
@@ -170,12 +172,23 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let health_addr = SocketAddr::new(server.bind, server.readiness_port);
     let api_addr = SocketAddr::new(server.bind, server.port);
     let readiness = Readiness::ready();
-    let metrics =
-        serve_metrics(server.metrics_addr, metrics).map_err(listen("server.metrics_addr", server.metrics_addr))?;
-    let api = serve_api(api_addr, api, patience(server.drain), more).map_err(listen("server.port", api_addr))?;
-    let health = serve_health(health_addr, readiness.clone()).map_err(listen("server.readiness_port", health_addr))?;
+    let metrics = serve_metrics(server.metrics_addr, metrics)
+        .map_err(listen("server.metrics_addr, --metrics-addr", server.metrics_addr))?;
+    let api = serve_api(api_addr, api, patience(server.drain), more)
+        .map_err(listen("server.port, --server-port", api_addr))?;
+    let health = serve_health(health_addr, readiness.clone())
+        .map_err(listen("server.readiness_port, --readiness-port", health_addr))?;
     log::info!("✅ Ready on {}, readiness on {}, metrics on {}", api.addr(), health.addr(), metrics.addr());
     Ok(Running { api, health, metrics, readiness, writer, drain: server.drain })
+}
+
+/// Where the templates come from: a folder that is not there is no fault, but may be a slip.
+fn announce_templates(dir: &Path) {
+    if dir.is_dir() {
+        log::info!("Templates from {}; what it lacks is built in", dir.display());
+    } else {
+        log::info!("Templates are built in: there is no folder {} (templates.dir)", dir.display());
+    }
 }
 
 /// The lines that the operators' runbook looks for.

@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 
+/// The one port that the `aenv` CLI knows.
+const CLI_PORT: u16 = 8080;
+
 /// A sandbox that serves. Its kubeconfig is removed with it.
 pub struct Sandbox {
     running: Running,
@@ -53,19 +56,25 @@ impl fmt::Display for Sandbox {
         let api = format!("http://localhost:{}", self.running.api_addr().port());
         let kubeconfig = kubeconfig_in(self.folder.path());
         let kubeconfig = kubeconfig.display();
+        let cli = match self.running.api_addr().port() {
+            CLI_PORT => {
+                "
+With the CLI (pip install aenvironment), of the environments weather, swe-bench, terminal and browser:
+  aenv service list
+  aenv service create weather@1.0.2"
+            }
+            _ => "\n  aenv service list                          (needs port 8080: the CLI asks no other)",
+        };
         write!(
             f,
             "
 An API server in memory at {api_server}, and the controller in front of it at {api}.
 
 Ask the controller:
-  curl {api}/services
-  AENV_SYSTEM_URL={api} aenv service list          (pip install aenvironment)
-Create something of an environment (weather, swe-bench, terminal or browser):
-  AENV_SYSTEM_URL={api} aenv service create weather@1.0.2
+  curl {api}/services{cli}
 Ask the API server:
   kubectl --kubeconfig {kubeconfig} get deployments,services,pods
-See what the controller asks of it, and make it slow, overloaded or dead:
+See what the API server is asked, and make it slow, overloaded or dead (each PUT replaces the last):
   curl {api}/sandbox/calls
   curl -X PUT {api}/sandbox/faults -d '{{\"latency_ms\": 300, \"qps\": 5}}'
   curl -X PUT {api}/sandbox/faults -d '{{\"rules\": [{{\"verb\": \"list\", \"status\": 429, \"times\": 2}}]}}'

@@ -39,7 +39,7 @@ pub struct Rate {
 
 /// An attempt that our own limit did not let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("refused by this replica's own limit (throttle.qps, throttle.max_in_flight): the turn would come in {}ms", retry_after.as_millis())]
+#[error("refused by this replica's own limit (throttle.qps, throttle.max_in_flight, throttle.max_wait_ms): the turn would come in {}ms", retry_after.as_millis())]
 pub struct Refused {
     /// After how long an attempt would be let through, as far as can be told now.
     pub retry_after: Duration,

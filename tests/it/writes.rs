@@ -468,6 +468,21 @@ async fn a_read_of_one_that_began_before_a_write_does_not_bring_the_old_state_ba
 }
 
 #[tokio::test]
+async fn a_write_that_our_own_limit_refuses_forgets_nothing() {
+    let (_server, cluster) = sandboxed::start().await;
+    seed::pod("tides-a1b2c3").create(&cluster).await;
+    let keys = [("throttle.qps", "0.01"), ("throttle.burst", "1"), ("throttle.max_wait_ms", "0")];
+    let controller = Controller::with(&cluster, &[&REMEMBER[..], &keys].concat()).await;
+    controller.rows("/pods").await;
+    cluster.reset_calls();
+    for path in ["/pods/tides-a1b2c3", "/services/tides-live"] {
+        controller.delete(path).await.failure(503);
+    }
+    assert_eq!(controller.ids("/pods").await, ["tides-a1b2c3"]);
+    assert_eq!(cluster.calls().total, 0);
+}
+
+#[tokio::test]
 async fn a_write_that_failed_is_read_anew_too() {
     let (server, cluster) = sandboxed::start().await;
     seed::deployment("tides-live").env("tides").replicas(1).create(&cluster).await;
