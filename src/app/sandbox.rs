@@ -1,7 +1,7 @@
 //! `controller sandbox`: an API server in memory, and the controller in front of it.
 
 use super::{Running, StartError, start};
-use crate::cluster::locate::locate;
+use crate::cluster::locate::{Located, locate};
 use crate::sandbox::{ApiServer, Options};
 use crate::settings::{DEFAULT_NAMESPACE, Settings};
 use std::fmt;
@@ -31,7 +31,7 @@ impl Sandbox {
         let folder = tempfile::Builder::new().prefix("aenv-sandbox-").tempdir().map_err(StartError::Sandbox)?;
         let kubeconfig = kubeconfig_in(folder.path());
         std::fs::write(&kubeconfig, api_server.kubeconfig()).map_err(StartError::Sandbox)?;
-        let cluster = locate(Some(&kubeconfig), None).await?;
+        let cluster = Located { source: "the sandbox".to_owned(), ..locate(Some(&kubeconfig), None).await? };
         let routes = api_server.routes();
         let mut settings = settings.clone();
         settings.envhub.url.get_or_insert_with(|| api_server.url());
