@@ -1,25 +1,48 @@
 //! What one question to the API server carries on its way down.
 //!
 //! A [`Call`] travels from the handler (or the fetch that several handlers share) through retry, paging and
-//! throttle. It says until when the answer is of use and whether anybody still waits for it. Every layer below
-//! keeps one rule: never past the deadline.
+//! throttle. It says until when the answer is of use, whether anybody still waits for it, and how urgent it is. Every
+//! layer below keeps one rule: never past the deadline.
 
 use std::fmt;
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
-/// The deadline of a question and the interest in its answer. Cheap to clone.
+/// How urgent a call is: which of the throttle's two queues it waits in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lane {
+    /// Somebody looks at a prompt: single objects, writes, the first page of a list.
+    #[default]
+    Interactive,
+    /// Further pages, and sweeps such as the search for expired instances.
+    Bulk,
+}
+
+impl Lane {
+    /// As it stands in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Bulk => "bulk",
+        }
+    }
+}
+
+/// The deadline of a question, the interest in its answer, and its urgency. Cheap to clone.
 #[derive(Clone)]
 pub struct Call {
     deadline: Instant,
     wanted: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+    lane: Lane,
+    once: bool,
 }
 
 impl Call {
     /// A call that is of use until `deadline` and is wanted all that time.
     #[must_use]
     pub fn until(deadline: Instant) -> Self {
-        Self { deadline, wanted: None }
+        Self { deadline, wanted: None, lane: Lane::default(), once: false }
     }
 
     /// The same call, wanted only while `wanted` says so.
@@ -28,6 +51,18 @@ impl Call {
     #[must_use]
     pub fn while_wanted(self, wanted: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self { wanted: Some(Arc::new(wanted)), ..self }
+    }
+
+    /// The same call in this lane.
+    #[must_use]
+    pub fn in_lane(self, lane: Lane) -> Self {
+        Self { lane, ..self }
+    }
+
+    /// The same call, of which no attempt is made again: there is something else to tell its callers if it fails.
+    #[must_use]
+    pub fn once(self) -> Self {
+        Self { once: true, ..self }
     }
 
     /// The instant after which the answer is of no use.
@@ -40,6 +75,18 @@ impl Call {
     #[must_use]
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// How urgent it is.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    /// Whether an attempt that failed may be made again.
+    #[must_use]
+    pub fn may_be_retried(&self) -> bool {
+        !self.once && self.is_wanted()
     }
 
     /// Whether somebody still waits for the answer.
@@ -60,6 +107,11 @@ pub struct Operation {
 
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("remaining", &self.remaining()).field("wanted", &self.is_wanted()).finish()
+        f.debug_struct("Call")
+            .field("remaining", &self.remaining())
+            .field("wanted", &self.is_wanted())
+            .field("lane", &self.lane)
+            .field("once", &self.once)
+            .finish()
     }
 }

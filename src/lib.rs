@@ -24,7 +24,7 @@
 //! | [`memo`] | answers kept for seconds, one fetch for all who ask; the only one that names moka |
 //! | [`cluster`] | the API server: the one client, pages, retries, slim decoding; the only one that names kube |
 //! | [`throttle`] | the token bucket around the transport |
-//! | [`call`], [`labels`], [`quantity`], [`go_duration`], [`metrics`] | leaves that all may use: deadlines, checked words, amounts, times, counters |
+//! | [`call`], [`labels`], [`quantity`], [`go_duration`], [`live`], [`metrics`] | leaves that all may use: deadlines, checked words, amounts, times, settings that change, counters |
 //!
 //! A replica that nobody asks anything makes no call, and any replica can be killed at any time.
 
@@ -42,6 +42,7 @@ pub mod http;
 pub mod instances;
 pub mod labels;
 pub mod listing;
+pub mod live;
 pub mod memo;
 pub mod metrics;
 pub mod quantity;
