@@ -4,10 +4,11 @@
 
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
-use aenv_controller::cluster::slim;
+use aenv_controller::cluster::{Failed, slim};
 use aenv_controller::instances::InstanceRow;
 use aenv_controller::labels::Narrowing;
 use aenv_controller::listing::{Listing, Shape};
+use aenv_controller::live::Live;
 use aenv_controller::memo::{Asked, Key, Limits, Memo};
 use aenv_controller::metrics::Metrics;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -15,7 +16,6 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::convert::Infallible;
 use std::hint::black_box;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -70,11 +70,12 @@ fn render(criterion: &mut Criterion) {
 fn remember(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("threads can be started");
     let hour = Duration::from_secs(3600);
-    let limits = Limits { list_ttl: hour, get_ttl: hour, max_bytes: 1 << 26, fetch_deadline: hour };
-    let metrics = Arc::new(Metrics::new(50.0));
-    let memo: Memo<_, Infallible> = Memo::new("bench", limits, runtime.handle().clone(), metrics);
+    let limits = Live::new(Limits { list_ttl: hour, get_ttl: hour, fetch_deadline: hour, ..Limits::default() });
+    let metrics = Arc::new(Metrics::new());
+    let memo: Memo<_, Failed> =
+        Memo::new("bench", 1 << 26, limits, Box::new(|| false), runtime.handle().clone(), metrics);
     let everything = Key::List(Narrowing::default());
-    let asked = Asked { deadline: Instant::now() + hour, no_cache: false };
+    let asked = Asked { deadline: Instant::now() + hour, no_cache: false, stale_if_error: None };
     let ask = |key: &Key| memo.read(key.clone(), asked, |_| async { Ok(listing()) });
     runtime.block_on(ask(&everything)).expect("the fetch does not fail");
     let mut group = criterion.benchmark_group("answer from memory");

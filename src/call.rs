@@ -96,6 +96,13 @@ impl Call {
     }
 }
 
+/// Why a question was not answered, as far as it says something of what is known already.
+pub trait Failure: fmt::Display + Send + Sync + 'static {
+    /// Whether it says nothing of what was asked about, nor of our right to see it: the other side is overloaded, too
+    /// slow or out of reach, so that what it said before may still be so.
+    fn is_outage(&self) -> bool;
+}
+
 /// What one request to the API server does: a verb and a resource, both from closed sets, fit for metric labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operation {

@@ -3,7 +3,7 @@
 //! Asked only when something is to be created through the CLI's routes; its answers are remembered for seconds, and
 //! equal questions share one fetch. What an answer lacks and what cannot be had are told apart.
 
-use crate::call::Call;
+use crate::call::{Call, Failure};
 use crate::labels::LabelValue;
 use crate::memo::{self, Asked, Key, Memo, Memorable};
 use bytes::Bytes;
@@ -50,6 +50,13 @@ pub enum Error {
     /// EnvHub's answer is not what it should be.
     #[error("EnvHub's answer cannot be read: {0}")]
     Unreadable(String),
+}
+
+/// Nothing is created from a description that may not be so any more.
+impl Failure for Error {
+    fn is_outage(&self) -> bool {
+        false
+    }
 }
 
 /// The description of an environment, as EnvHub has it.

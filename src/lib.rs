@@ -24,7 +24,7 @@
 //! | [`memo`] | answers kept for seconds, one fetch for all who ask; the only one that names moka |
 //! | [`cluster`] | the API server: the one client, pages, retries, slim decoding; the only one that names kube |
 //! | [`throttle`] | the token bucket around the transport |
-//! | [`call`], [`labels`], [`quantity`], [`go_duration`], [`live`], [`metrics`] | leaves that all may use: deadlines, checked words, amounts, times, settings that change, counters |
+//! | [`call`], [`labels`], [`quantity`], [`go_duration`], [`live`], [`metrics`], [`sparingly`] | leaves that all may use: deadlines, checked words, amounts, times, settings that change, counters, log lines that would flood |
 //!
 //! A replica that nobody asks anything makes no call, and any replica can be killed at any time.
 
@@ -50,5 +50,6 @@ pub mod quantity;
 pub mod sandbox;
 pub mod services;
 pub mod settings;
+pub mod sparingly;
 pub mod templates;
 pub mod throttle;

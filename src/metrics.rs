@@ -5,8 +5,10 @@
 //! histogram taken over from the controller that this one replaces.
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
+use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::time::Duration;
 
 /// Buckets of `aenv_k8s_api_call_latency`, in milliseconds; the same as the reference's, so that dashboards stay valid.
@@ -31,11 +33,16 @@ pub struct Metrics {
     pub api_in_flight: IntGauge,
     /// Attempts that the throttle let through; each is one request on the wire.
     pub throttle_admitted: IntCounter,
-    /// Attempts that the throttle refused because they could not be served in time.
-    pub throttle_refused: IntCounter,
-    throttle_wait: Histogram,
-    /// Attempts that wait in the throttle.
-    pub throttle_waiting: IntGauge,
+    throttle_refused: IntCounterVec,
+    throttle_wait: HistogramVec,
+    throttle_waiting: IntGaugeVec,
+    /// The rate at which attempts are let through, in tokens per second; infinite without a limit.
+    pub throttle_rate: Gauge,
+    /// What it is at most.
+    pub throttle_rate_ceiling: Gauge,
+    throttle_cuts: IntCounter,
+    throttle_gate_until: Gauge,
+    retries: IntCounterVec,
     memo_answers: IntCounterVec,
     answer_age: Histogram,
     http_requests: IntCounterVec,
@@ -45,11 +52,11 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// A new registry with every metric at zero. `qps` is the throttle's ceiling, in tokens per second (infinite: no limit).
+    /// A new registry with every metric at zero.
     #[must_use]
-    pub fn new(qps: f64) -> Self {
+    pub fn new() -> Self {
         let build = Build(Registry::new());
-        let metrics = Self {
+        Self {
             api_call_latency: build.histogram_vec(
                 "aenv_k8s_api_call_latency",
                 "the latency for calling k8s api, in milliseconds",
@@ -67,19 +74,46 @@ impl Metrics {
                 "aenv_controller_throttle_admitted_total",
                 "Attempts that took a token; each is one request on the wire.",
             ),
-            throttle_refused: build.counter(
+            throttle_refused: build.counter_vec(
                 "aenv_controller_throttle_refused_total",
-                "Attempts refused by our own limit because they could not be served in time.",
+                "Attempts that were not let through in time; reason: rate or in_flight (our own limits), overloaded (the API server asked to be left alone), unreachable.",
+                &["reason"],
             ),
-            throttle_wait: build.histogram(
+            throttle_wait: build.histogram_vec(
                 "aenv_controller_throttle_wait_seconds",
                 "How long admitted attempts waited for their turn.",
+                &["lane"],
                 &SECONDS,
             ),
-            throttle_waiting: build.gauge("aenv_controller_throttle_waiting", "Attempts that wait for their turn."),
+            throttle_waiting: build.gauge_vec(
+                "aenv_controller_throttle_waiting",
+                "Attempts that wait for their turn.",
+                &["lane"],
+            ),
+            throttle_rate: build.real_gauge(
+                "aenv_controller_throttle_rate",
+                "The rate at which API calls are let through, in tokens per second.",
+            ),
+            throttle_rate_ceiling: build.real_gauge(
+                "aenv_controller_throttle_rate_ceiling",
+                "The most that the rate can be (throttle.qps).",
+            ),
+            throttle_cuts: build.counter(
+                "aenv_controller_throttle_cuts_total",
+                "How often the rate was cut because the API server said that it is overloaded.",
+            ),
+            throttle_gate_until: build.real_gauge(
+                "aenv_controller_throttle_gate_until_timestamp_seconds",
+                "Until when the API server has asked to be left alone; 0: it never has.",
+            ),
+            retries: build.counter_vec(
+                "aenv_controller_retries_total",
+                "Failed attempts that may be made again; outcome: made, or withheld by the retry budget.",
+                &["outcome"],
+            ),
             memo_answers: build.counter_vec(
                 "aenv_controller_memo_answers_total",
-                "Answers by where they came from: hit (memory), fetch, joined (another caller's fetch).",
+                "Answers by where they came from: hit (memory), revalidate (memory, while a new one is fetched), fetch, joined (another caller's fetch), stale (an old one in place of one that cannot be had).",
                 &["resource", "source"],
             ),
             answer_age: build.histogram(
@@ -103,15 +137,7 @@ impl Metrics {
                 "How often the templates had changed but could not be used; the last good ones stay.",
             ),
             registry: build.0,
-        };
-        let rate = prometheus::Gauge::new(
-            "aenv_controller_throttle_rate",
-            "The rate at which API calls are let through, in tokens per second.",
-        )
-        .expect(VALID);
-        rate.set(qps);
-        metrics.registry.register(Box::new(rate)).expect(VALID);
-        metrics
+        }
     }
 
     /// Records one attempt at an API call. `code` is an HTTP status, `error` or `abandoned`.
@@ -120,10 +146,33 @@ impl Metrics {
         self.api_call_latency.with_label_values(&[verb, resource]).observe(took.as_secs_f64() * 1e3);
     }
 
-    /// Records that an attempt waited `waited` in the throttle and was let through.
-    pub fn admitted(&self, waited: Duration) {
+    /// Records that an attempt waited `waited` in a lane of the throttle and was let through.
+    pub fn admitted(&self, lane: &'static str, waited: Duration) {
         self.throttle_admitted.inc();
-        self.throttle_wait.observe(waited.as_secs_f64());
+        self.throttle_wait.with_label_values(&[lane]).observe(waited.as_secs_f64());
+    }
+
+    /// Records an attempt that the throttle did not let through, and why.
+    pub fn throttle_refused(&self, reason: &'static str) {
+        self.throttle_refused.with_label_values(&[reason]).inc();
+    }
+
+    /// The attempts that wait in a lane of the throttle.
+    #[must_use]
+    pub fn throttle_waiting(&self, lane: &'static str) -> IntGauge {
+        self.throttle_waiting.with_label_values(&[lane])
+    }
+
+    /// Records that the API server asked to be left alone for `pause`, and whether the rate was cut for that.
+    pub fn gate_closed(&self, pause: Duration, cut: bool) {
+        self.throttle_cuts.inc_by(cut.into());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.throttle_gate_until.set((now + pause).as_secs_f64());
+    }
+
+    /// Records a retry that was `made`, or `withheld` by the budget.
+    pub fn retry(&self, outcome: &'static str) {
+        self.retries.with_label_values(&[outcome]).inc();
     }
 
     /// Records one answer from the memo: of which resource, from where, how old.
@@ -144,6 +193,12 @@ impl Metrics {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text).expect("a Vec takes every write");
         text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -168,6 +223,14 @@ impl Build {
         self.keep(IntGauge::new(name, help))
     }
 
+    fn real_gauge(&self, name: &str, help: &str) -> Gauge {
+        self.keep(Gauge::new(name, help))
+    }
+
+    fn gauge_vec(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.keep(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
     fn counter_vec(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         self.keep(IntCounterVec::new(Opts::new(name, help), labels))
     }
@@ -187,9 +250,12 @@ mod tests {
 
     #[test]
     fn the_text_carries_the_names_that_dashboards_know() {
-        let metrics = Metrics::new(50.0);
+        let metrics = Metrics::new();
         metrics.api_call("list", "pods", "200", Duration::from_millis(7));
-        metrics.admitted(Duration::ZERO);
+        metrics.admitted("interactive", Duration::ZERO);
+        metrics.throttle_rate.set(50.0);
+        metrics.throttle_refused("rate");
+        metrics.gate_closed(Duration::from_secs(1), true);
         metrics.answer("instances", "hit", Duration::from_millis(3));
         metrics.http_request("/pods", "GET", 200, Duration::from_millis(1));
         let text = String::from_utf8(metrics.render()).unwrap();
@@ -200,6 +266,9 @@ mod tests {
             r#"aenv_controller_http_requests_total{code="200",method="GET",route="/pods"} 1"#,
             "aenv_controller_throttle_rate 50",
             "aenv_controller_throttle_admitted_total 1",
+            "aenv_controller_throttle_cuts_total 1",
+            r#"aenv_controller_throttle_refused_total{reason="rate"} 1"#,
+            r#"aenv_controller_throttle_wait_seconds_count{lane="interactive"} 1"#,
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

@@ -10,6 +10,7 @@ use crate::http::Api;
 use crate::http::health::Readiness;
 use crate::http::server::{Listener, MoreRoutes, serve_api, serve_health, serve_metrics};
 use crate::instances::Instances;
+use crate::live::Live;
 use crate::memo::{self, Memo};
 use crate::metrics::Metrics;
 use crate::services::Services;
@@ -133,8 +134,8 @@ pub async fn find_cluster(settings: &Settings) -> Result<Located, StartError> {
 /// [`StartError`]; the process should end then.
 pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) -> Result<Running, StartError> {
     let Settings { server, memo, .. } = settings;
-    let metrics = Arc::new(Metrics::new(settings.throttle.rate().unwrap_or(f64::INFINITY)));
-    let throttle = Arc::new(Throttle::new(throttle_limits(&settings.throttle), Arc::clone(&metrics)));
+    let metrics = Arc::new(Metrics::new());
+    let throttle = Throttle::new(throttle_limits(&settings.throttle), Handle::current(), Arc::clone(&metrics));
     let templates = Arc::new(TemplateStore::open(settings.templates.dir.clone(), Arc::clone(&metrics))?);
     let current = templates.current();
     let namespace = settings.kubernetes.namespace.as_deref().or(current.namespace()).unwrap_or(DEFAULT_NAMESPACE);
@@ -142,22 +143,35 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     announce_templates(&settings.templates.dir);
 
     let (source_name, config) = (cluster.source, cluster.config);
-    let cluster = Cluster::new(config, cluster_settings(settings, namespace), throttle)
+    let cluster = Cluster::new(config, cluster_settings(settings, namespace), throttle.clone(), Arc::clone(&metrics))
         .map_err(|error| StartError::Client { source_name, error: error.to_string() })?;
     let writer = Writer::new(Arc::new(cluster), Handle::current());
     // Descriptions of environments are few and small; the rest is shared evenly.
     let for_environments = memo.max_bytes / 16;
-    let limits = memo::Limits {
-        list_ttl: memo.list_ttl,
-        get_ttl: memo.get_ttl,
-        max_bytes: (memo.max_bytes - for_environments) / 2,
-        fetch_deadline: server.request_deadline,
+    let max_bytes = (memo.max_bytes - for_environments) / 2;
+    let limits = Live::new(memo_limits(settings));
+    let is_closed = || -> memo::IsClosed {
+        let throttle = throttle.clone();
+        Box::new(move || throttle.is_closed())
     };
-    let services_memo = Memo::new("services", limits, Handle::current(), Arc::clone(&metrics));
-    let instances_memo = Memo::new("instances", limits, Handle::current(), Arc::clone(&metrics));
+    let services_memo =
+        Memo::new("services", max_bytes, limits.clone(), is_closed(), Handle::current(), Arc::clone(&metrics));
+    let instances_memo =
+        Memo::new("instances", max_bytes, limits.clone(), is_closed(), Handle::current(), Arc::clone(&metrics));
     let domain = format!("{namespace}.{}", settings.services.domain_suffix);
-    let envhub_limits = memo::Limits { get_ttl: envhub::FRESH, max_bytes: for_environments, ..limits };
-    let envhub_memo = Memo::new("environments", envhub_limits, Handle::current(), Arc::clone(&metrics));
+    let envhub_limits = Live::new(memo::Limits {
+        get_ttl: envhub::FRESH,
+        fetch_deadline: server.request_deadline,
+        ..memo::Limits::default()
+    });
+    let envhub_memo = Memo::new(
+        "environments",
+        for_environments,
+        envhub_limits,
+        Box::new(|| false),
+        Handle::current(),
+        Arc::clone(&metrics),
+    );
     let envhub = settings.envhub.url.as_deref().map(|url| EnvHub::new(url, envhub_memo)).transpose();
     let api = Arc::new(Api {
         services: Services::new(writer.clone(), services_memo, Arc::clone(&templates), domain),
@@ -211,9 +225,17 @@ fn announce(settings: &Settings, cluster: &Located, namespace: &str) {
     );
 }
 
+fn memo_limits(settings: &Settings) -> memo::Limits {
+    let settings::Memo { list_ttl, get_ttl, revalidate, max_stale, patience, .. } = settings.memo;
+    let fetch_deadline = settings.server.request_deadline;
+    memo::Limits { list_ttl, get_ttl, revalidate, max_stale, patience, fetch_deadline }
+}
+
 fn throttle_limits(throttle: &settings::Throttle) -> throttle::Limits {
     throttle::Limits {
         rate: throttle.rate().map(|qps| throttle::Rate { qps, burst: throttle.burst.get() }),
+        adaptive: throttle.adaptive,
+        min_qps: throttle.min_qps,
         max_wait: throttle.max_wait,
         max_in_flight: throttle.max_in_flight.get(),
     }

@@ -5,8 +5,10 @@
 
 use super::error::Error;
 use super::resource::Resource;
-use super::retry::Policy;
+use super::retry::{Policy, Retries};
+use super::timeout::Timeouts;
 use crate::call::{Call, Operation};
+use crate::metrics::Metrics;
 use crate::throttle::{Throttle, layer::ThrottleLayer};
 use bytes::Bytes;
 use http::header::USER_AGENT;
@@ -56,6 +58,7 @@ pub struct Settings {
 pub struct Cluster {
     client: kube::Client,
     pub(super) settings: Settings,
+    pub(super) retries: Retries,
 }
 
 impl Cluster {
@@ -63,7 +66,12 @@ impl Cluster {
     ///
     /// # Errors
     /// If the credentials or the certificates of `config` cannot be used.
-    pub fn new(mut config: kube::Config, settings: Settings, throttle: Arc<Throttle>) -> Result<Self, kube::Error> {
+    pub fn new(
+        mut config: kube::Config,
+        settings: Settings,
+        throttle: Throttle,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, kube::Error> {
         let user_agent =
             HeaderValue::from_str(&settings.user_agent).map_err(|error| kube::Error::HttpError(error.into()))?;
         config.headers.push((USER_AGENT, user_agent));
@@ -88,10 +96,11 @@ impl Cluster {
             .layer(config.extra_headers_layer()?)
             .layer(ThrottleLayer::new(throttle))
             .map_err(BoxError::from)
-            .service(transport);
+            .service(Timeouts(transport));
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         let client = kube::Client::new(service, config.default_namespace);
-        Ok(Self { client, settings })
+        let retries = Retries::new(settings.retry, metrics);
+        Ok(Self { client, settings, retries })
     }
 
     /// One request on the wire, once the throttle lets it through; the whole body of an answer of success.

@@ -3,9 +3,13 @@
 //! The enum says causes; what each means to an HTTP client is decided in `http` alone.
 
 use super::resource::Resource;
+use crate::call::Failure;
 use crate::labels::ObjectName;
+pub use crate::throttle::Why;
+use crate::throttle::layer::retry_after;
+
 use crate::throttle::Refused;
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
 use hyper_util::client::legacy;
 use kube::core::Status;
 use std::error::Error as StdError;
@@ -30,7 +34,7 @@ pub enum Error {
         /// After how long it asks to be asked again; `None` if it did not say.
         retry_after: Option<Duration>,
     },
-    /// Our own limit did not let the call through.
+    /// The throttle did not let the call through.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// The call's deadline passed.
@@ -113,6 +117,13 @@ impl Error {
         }
     }
 
+    /// Whether the other side is overloaded and has said when to come back. The gate holds all attempts back until
+    /// then, so that another one does not make it worse.
+    #[must_use]
+    pub(super) fn is_overload(&self) -> bool {
+        matches!(self, Self::Answered { status, retry_after: Some(_), .. } if matches!(status.as_u16(), 429 | 503))
+    }
+
     /// After how long the other side, or our own limit, asks to be asked again.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
@@ -162,6 +173,12 @@ pub struct Failed {
     pub source: Error,
 }
 
+impl Failure for Failed {
+    fn is_outage(&self) -> bool {
+        self.source.is_transient() || matches!(self.source, Error::Refused(_) | Error::Deadline)
+    }
+}
+
 impl Failed {
     /// For `map_err`: the failure of `action`.
     pub fn to(action: &'static str) -> impl Fn(Error) -> Self {
@@ -172,11 +189,6 @@ impl Failed {
 /// The error and what is behind it, from the outermost to the innermost.
 fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |&error| error.source())
-}
-
-/// Seconds only: the API server sends no HTTP dates (RFC 9110, section 10.2.3, allows both).
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 fn plain_text(status: StatusCode, body: &[u8]) -> String {
@@ -190,6 +202,7 @@ fn plain_text(status: StatusCode, body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::header::RETRY_AFTER;
 
     #[test]
     fn a_plain_text_429_keeps_its_words_and_its_retry_after() {

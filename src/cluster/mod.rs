@@ -5,6 +5,7 @@
 //! page by page (`read`) and are decoded into the few fields that are of use ([`slim`]). Objects that belong together
 //! are made together or not at all ([`Creation`]). The rule it keeps: an answer is complete or an error.
 
+mod budget;
 mod client;
 mod creation;
 pub mod error;
@@ -13,9 +14,10 @@ mod read;
 mod resource;
 pub mod retry;
 pub mod slim;
+mod timeout;
 mod write;
 
 pub use client::{Cluster, ListPlan, Settings};
 pub use creation::{Creation, Writer};
-pub use error::{Error, Failed};
+pub use error::{Error, Failed, Why};
 pub use resource::Resource;

@@ -7,7 +7,7 @@
 use super::client::{Cluster, ListPlan, built};
 use super::error::Error;
 use super::resource::Resource;
-use crate::call::{Call, Operation};
+use crate::call::{Call, Lane, Operation};
 use crate::labels::{Narrowing, ObjectName};
 use bytes::Bytes;
 use http::StatusCode;
@@ -31,7 +31,7 @@ impl Cluster {
             let request = self.requests(resource).get(name.as_str(), &GetParams::default());
             self.attempt(operation, built(request)?, call).await
         };
-        let body = self.settings.retry.run(call, attempt).await?;
+        let body = self.retries.run(call, attempt).await?;
         serde_json::from_slice(&body).map_err(Error::Unreadable)
     }
 
@@ -68,21 +68,23 @@ impl Cluster {
                 ListPlan::WatchCache => ListParams::default().at("0"),
             }
         };
+        let mut call = call.clone();
         let mut items = Vec::new();
         loop {
-            let page = decode(self.page(resource, &params, call).await?).await?;
+            let page = decode(self.page(resource, &params, &call).await?).await?;
             items.extend(page.items.unwrap_or_default());
             match page.metadata.next {
                 Some(token) if !token.is_empty() => params.continue_token = Some(token),
                 _ => return Ok(items),
             }
+            call = call.in_lane(Lane::Bulk);
         }
     }
 
     async fn page(&self, resource: Resource, params: &ListParams, call: &Call) -> Result<Bytes, Error> {
         let operation = Operation { verb: "list", resource: resource.plural() };
         let attempt = || async { self.attempt(operation, built(self.requests(resource).list(params))?, call).await };
-        self.settings.retry.run(call, attempt).await
+        self.retries.run(call, attempt).await
     }
 }
 

@@ -1,12 +1,15 @@
 //! Trying again, above the throttle, so that every attempt takes its own token.
 //!
 //! The one file that names the crate `backoff`. A retry is spent only on what may pass by itself, within the
-//! caller's deadline, and only while somebody still waits for the answer.
+//! caller's deadline and the process's [`RetryBudget`], and only while somebody still waits for the answer.
 
+use super::budget::RetryBudget;
 use super::error::Error;
 use crate::call::Call;
+use crate::metrics::Metrics;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use tokio::time::{Duration, sleep};
 
 /// How often and how soon a failed attempt is made again.
@@ -29,37 +32,63 @@ impl Policy {
             .with_max_elapsed_time(None)
             .build()
     }
+}
+
+/// How all calls of the process try again.
+#[derive(Debug)]
+pub(super) struct Retries {
+    policy: Policy,
+    budget: RetryBudget,
+    metrics: Arc<Metrics>,
+}
+
+impl Retries {
+    pub(super) fn new(policy: Policy, metrics: Arc<Metrics>) -> Self {
+        Self { policy, budget: RetryBudget::default(), metrics }
+    }
 
     /// Makes attempts until one succeeds, fails for good, or another one makes no sense.
     ///
     /// The API server's Retry-After wins over the computed delay, of which a quarter is added as jitter, so that
-    /// callers that were refused together do not come back together.
+    /// callers that were refused together do not come back together. Retries for which the API server has not named
+    /// a time are paid from the budget.
     ///
     /// # Errors
     /// That of the last attempt: it is not transient, or was the last one allowed, or the next would come after
-    /// the call's deadline, or nobody waits for the answer any more.
-    pub async fn run<T, F>(&self, call: &Call, mut attempt: impl FnMut() -> F) -> Result<T, Error>
+    /// the call's deadline, or nobody waits for the answer any more, or the budget is spent.
+    pub(super) async fn run<T, F>(&self, call: &Call, mut attempt: impl FnMut() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let mut delays = self.delays();
-        for _ in 1..self.max_attempts.get() {
-            let error = match attempt().await {
-                Err(error) if error.is_transient() => error,
-                outcome => return outcome,
+        let mut delays = self.policy.delays();
+        let mut made = 0;
+        loop {
+            let outcome = attempt().await;
+            made += 1;
+            let Err(error) = outcome else {
+                self.budget.deposit();
+                return outcome;
             };
-            let computed = delays.next_backoff().unwrap_or(self.max);
+            let last = made >= self.policy.max_attempts.get() || !call.may_be_retried();
+            if last || !error.is_transient() {
+                return Err(error);
+            }
+            let computed = delays.next_backoff().unwrap_or(self.policy.max);
             let delay = error.retry_after().map_or(computed, |asked| asked + computed / 4);
             if delay >= call.remaining() {
                 return Err(error);
             }
-            log::debug!("trying again in {}ms: {error}", delay.as_millis());
-            sleep(delay).await;
-            if !call.is_wanted() {
+            if !error.is_overload() && !self.budget.withdraw() {
+                self.metrics.retry("withheld");
                 return Err(error);
             }
+            log::debug!("trying again in {}ms: {error}", delay.as_millis());
+            sleep(delay).await;
+            if !call.may_be_retried() {
+                return Err(error);
+            }
+            self.metrics.retry("made");
         }
-        attempt().await
     }
 }
 
@@ -84,6 +113,10 @@ mod tests {
         }
     }
 
+    fn retries() -> Retries {
+        Retries::new(POLICY, Arc::new(Metrics::new()))
+    }
+
     fn call_for(seconds: u64) -> Call {
         Call::until(Instant::now() + Duration::from_secs(seconds))
     }
@@ -91,7 +124,7 @@ mod tests {
     /// Runs against an API server that always fails like this; how many attempts it saw and what came of it.
     async fn fail_with(call: &Call, error: impl Fn() -> Error) -> (u32, Error) {
         let mut attempts = 0;
-        let outcome = POLICY
+        let outcome = retries()
             .run(call, || {
                 attempts += 1;
                 std::future::ready(Err::<(), _>(error()))
@@ -103,7 +136,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_transient_failure_is_tried_again() {
         let mut left = 3;
-        let outcome = POLICY
+        let outcome = retries()
             .run(&call_for(60), || {
                 left -= 1;
                 std::future::ready(if left == 0 { Ok("answer") } else { Err(answered(503, None)) })
@@ -146,5 +179,23 @@ mod tests {
     async fn nobody_waiting_means_no_retry() {
         let call = call_for(60).while_wanted(|| false);
         assert_eq!(fail_with(&call, || answered(503, None)).await.0, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn with_something_else_to_tell_there_is_no_retry() {
+        assert_eq!(fail_with(&call_for(60).once(), || answered(429, Some(1))).await.0, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failing_api_server_sees_few_more_attempts_because_of_retries() {
+        let (retries, attempts) = (retries(), std::cell::Cell::new(0));
+        for _ in 0..100 {
+            let attempt = || {
+                attempts.set(attempts.get() + 1);
+                std::future::ready(Err::<(), _>(answered(500, None)))
+            };
+            retries.run(&call_for(60), attempt).await.unwrap_err();
+        }
+        assert_eq!(attempts.get(), 110, "100 questions, and the reserve of the budget");
     }
 }

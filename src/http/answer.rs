@@ -36,7 +36,8 @@ impl MessageBody for Slices {
 /// Renders `found`, or says that the caller has it already (`If-None-Match`).
 ///
 /// `Age` is in seconds (RFC 9111, section 5.1); `Cache-Status` says whether the answer came from memory, and if
-/// not, why it had to be fetched (RFC 9211).
+/// not, why it had to be fetched (RFC 9211). An answer that stands in for one that cannot be had says both: `hit;
+/// fwd=stale`.
 pub(super) fn render<R: Row>(
     request: &HttpRequest,
     asked: Asked,
@@ -64,6 +65,8 @@ fn cache_status<V>(asked: Asked, found: &Found<V>) -> String {
     let stored = if found.fresh_for.is_zero() { "" } else { "; stored" };
     match found.source {
         Source::Hit => format!("aenv-controller; hit; ttl={}", found.fresh_for.as_secs()),
+        Source::Revalidating => "aenv-controller; hit; ttl=-1".to_owned(),
+        Source::Stale => "aenv-controller; hit; fwd=stale".to_owned(),
         Source::Fetched => format!("aenv-controller; fwd={forward}{stored}"),
         Source::Joined => format!("aenv-controller; fwd={forward}; collapsed{stored}"),
     }

@@ -50,12 +50,21 @@ impl FromRequest for Ask {
     fn from_request(request: &HttpRequest, _: &mut Incoming) -> Self::Future {
         let api = request.app_data::<Data<Api>>().cloned().expect("every route of the API is given it");
         let deadline = Instant::now() + api.request_deadline;
-        let asked = Asked { deadline, no_cache: wants_no_cache(request.headers()) };
+        let headers = request.headers();
+        let (no_cache, stale_if_error) = (directive(headers, "no-cache") == Some(""), stale_if_error(headers));
+        let asked = Asked { deadline, no_cache, stale_if_error };
         ready(Ok(Self { api, http: request.clone(), asked }))
     }
 }
 
-fn wants_no_cache(headers: &HeaderMap) -> bool {
-    let directives = headers.get_all(CACHE_CONTROL).filter_map(|value| value.to_str().ok());
-    directives.flat_map(|value| value.split(',')).any(|directive| directive.trim() == "no-cache")
+/// What follows the name of a directive of `Cache-Control`, usually nothing. `None`: it is not there.
+fn directive<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let values = headers.get_all(CACHE_CONTROL).filter_map(|value| value.to_str().ok());
+    let mut directives = values.flat_map(|value| value.split(',')).map(str::trim);
+    directives.find_map(|directive| directive.strip_prefix(name))
+}
+
+/// The oldest answer that the caller takes in place of an error (RFC 5861, section 4). What is no number is not there.
+fn stale_if_error(headers: &HeaderMap) -> Option<Duration> {
+    directive(headers, "stale-if-error=")?.parse().ok().map(Duration::from_secs)
 }

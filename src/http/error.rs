@@ -149,7 +149,10 @@ fn of_envhub(error: &envhub::Error) -> StatusCode {
 fn of_cluster(error: &cluster::Error) -> StatusCode {
     match error {
         cluster::Error::Answered { status, .. } => of_answer(status.as_u16()),
-        cluster::Error::Refused(_) => StatusCode::SERVICE_UNAVAILABLE,
+        cluster::Error::Refused(refused) => match refused.why {
+            cluster::Why::Rate | cluster::Why::InFlight | cluster::Why::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            cluster::Why::Unreachable => StatusCode::BAD_GATEWAY,
+        },
         cluster::Error::Deadline | cluster::Error::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
         cluster::Error::Unconnected(_) | cluster::Error::Cut(_) | cluster::Error::Unreadable(_) => {
             StatusCode::BAD_GATEWAY
@@ -181,7 +184,7 @@ pub(super) fn mime() -> header::ContentType {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::throttle::Refused;
+    use crate::throttle::{Refused, Why};
     use std::sync::Arc;
 
     fn failed(source: cluster::Error) -> ApiError {
@@ -211,7 +214,7 @@ mod tests {
         assert_eq!(told(&answered(503, None)), (503, Some("1".into())));
         assert_eq!(told(&answered(504, None)), (504, Some("1".into())));
         assert_eq!(told(&answered(410, None)), (503, Some("1".into())));
-        let refused = Refused { retry_after: Duration::from_millis(2_100) };
+        let refused = Refused { why: Why::Rate, retry_after: Duration::from_millis(2_100) };
         assert_eq!(told(&failed(cluster::Error::Refused(refused))), (503, Some("3".into())));
         assert_eq!(told(&ApiError::Read(memo::Error::Deadline)), (504, Some("1".into())));
     }

@@ -7,7 +7,7 @@ mod write;
 
 pub use view::InstanceRow;
 
-use crate::call::Call;
+use crate::call::{Call, Lane};
 use crate::cluster::{Cluster, Failed, Resource, Writer, slim};
 use crate::labels::{Narrowing, ObjectName};
 use crate::listing::Listing;
@@ -44,7 +44,9 @@ impl Instances {
     ) -> Result<Found<Listing<InstanceRow>>, Error<Failed>> {
         let cluster = Arc::clone(self.writer.cluster());
         let key = Key::List(narrowing.clone());
-        self.memo.read(key, asked, move |call| async move { list(&cluster, &narrowing, &call).await }).await
+        let lane = if narrowing.with_ttl { Lane::Bulk } else { Lane::Interactive };
+        let fetch = move |call: Call| async move { list(&cluster, &narrowing, &call.in_lane(lane)).await };
+        self.memo.read(key, asked, fetch).await
     }
 
     /// The instances that `narrowing` asks for and whose time to live has passed. Only those that carry one are

@@ -2,7 +2,7 @@
 //!
 //! The fetch runs in a task of its own, so that a caller who gives up takes nothing with it: the others still get
 //! their answer, and no second fetch is made for them. A caller counts as interested for as long as it holds its
-//! [`Seat`].
+//! [`Seat`]; who only waits for the end of a flight does not.
 
 use super::{Answer, Error};
 use std::sync::Arc;
@@ -16,21 +16,23 @@ type Outcome<V, E> = Result<Arc<Answer<V>>, Arc<E>>;
 pub(super) struct Flight<V, E> {
     outcome: watch::Sender<Option<Outcome<V, E>>>,
     begun: AtomicBool,
+    /// Shared by the seats.
+    interest: Arc<()>,
 }
 
 impl<V, E> Flight<V, E> {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { outcome: watch::Sender::new(None), begun: AtomicBool::new(false) })
+        Arc::new(Self { outcome: watch::Sender::new(None), begun: AtomicBool::new(false), interest: Arc::new(()) })
     }
 
     /// A seat for one more caller.
     pub(super) fn join(&self) -> Seat<V, E> {
-        Seat(self.outcome.subscribe())
+        Seat { outcome: self.outcome.subscribe(), _interest: Arc::clone(&self.interest) }
     }
 
     /// Whether somebody waits for it.
     pub(super) fn is_wanted(&self) -> bool {
-        self.outcome.receiver_count() > 0
+        Arc::strong_count(&self.interest) > 1
     }
 
     pub(super) fn begin(&self) {
@@ -45,15 +47,26 @@ impl<V, E> Flight<V, E> {
     pub(super) fn land(&self, outcome: Outcome<V, E>) {
         self.outcome.send_replace(Some(outcome));
     }
+
+    /// Waits until the flight has ended, in whatever way.
+    pub(super) async fn ended(self: Arc<Self>) {
+        let mut outcome = self.outcome.subscribe();
+        // A flight that is kept alive here could not end without an outcome.
+        drop(self);
+        let _ended_without_outcome = outcome.wait_for(Option::is_some).await.is_err();
+    }
 }
 
 /// A caller's place in a flight; given up on drop.
-pub(super) struct Seat<V, E>(watch::Receiver<Option<Outcome<V, E>>>);
+pub(super) struct Seat<V, E> {
+    outcome: watch::Receiver<Option<Outcome<V, E>>>,
+    _interest: Arc<()>,
+}
 
 impl<V, E> Seat<V, E> {
     /// Waits for the outcome, but not beyond `deadline`.
     pub(super) async fn wait(mut self, deadline: Instant) -> Result<Arc<Answer<V>>, Error<E>> {
-        match timeout_at(deadline, self.0.wait_for(Option::is_some)).await {
+        match timeout_at(deadline, self.outcome.wait_for(Option::is_some)).await {
             Err(_) => Err(Error::Deadline),
             Ok(Ok(outcome)) => match outcome.as_ref() {
                 Some(Ok(answer)) => Ok(Arc::clone(answer)),
@@ -62,10 +75,5 @@ impl<V, E> Seat<V, E> {
             },
             Ok(Err(_)) => Err(Error::Lost),
         }
-    }
-
-    /// Waits until the flight has ended, in whatever way.
-    pub(super) async fn ended(mut self) {
-        let _ended_without_outcome = self.0.wait_for(Option::is_some).await.is_err();
     }
 }

@@ -4,37 +4,67 @@
 //! (`flight`). A wider fresh answer serves a narrower question, but never says no: what it does not hold is
 //! fetched. Errors and absences are never kept. A write drops what it touches, and a fetch that began before the
 //! write cannot put its answer back. All of it is an optimisation: a replica without its memory answers the same.
+//!
+//! An answer that is not fresh any more stands in for one that cannot be had (stale-if-error, RFC 5861, section 4): when
+//! the fetch fails for a reason that says nothing of the object, when it takes too long, or when it would only wait for an
+//! API server that has asked to be left alone. It is then marked as old. While one is at hand, a fetch makes one attempt.
 
+mod answer;
 mod flight;
+mod kept;
 mod key;
+#[cfg(test)]
+mod tests;
 
+pub use answer::{Answer, Found, Source};
 pub use key::Key;
 
-use crate::call::Call;
+use crate::call::{Call, Failure};
 use crate::labels::ObjectName;
+use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::sparingly::Sparingly;
 use flight::{Flight, Seat};
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
+use kept::Kept;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::time::{Duration, Instant};
 
-/// How long and how much is remembered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How often it is logged at most that old answers are given, and why.
+const LOG_PERIOD: Duration = Duration::from_secs(10);
+
+/// How long is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
-    /// How long a list is fresh. Zero: equal questions share a fetch, and nothing is kept.
+    /// How long a list is fresh. Zero: never, but equal questions share a fetch.
     pub list_ttl: Duration,
     /// How long one object is fresh. Zero as above; it is then not looked for in lists either.
     pub get_ttl: Duration,
-    /// The most bytes of answers; the least recently used go first.
-    pub max_bytes: u64,
+    /// For how long after that an answer is given at once, while a new one is fetched. Zero: not at all.
+    pub revalidate: Duration,
+    /// How old an answer may be that stands in for one that cannot be had. Zero: none may.
+    pub max_stale: Duration,
+    /// How long a caller waits for a new answer while such an old one is at hand.
+    pub patience: Duration,
     /// How long a fetch may take.
     pub fetch_deadline: Duration,
+}
+
+impl Limits {
+    fn ttl(&self, key: &Key) -> Duration {
+        match key {
+            Key::One(_) => self.get_ttl,
+            Key::List(_) => self.list_ttl,
+        }
+    }
+
+    /// How long an answer is of any use.
+    fn lifetime(&self, key: &Key) -> Duration {
+        (self.ttl(key) + self.revalidate).max(self.max_stale)
+    }
 }
 
 /// What can be remembered.
@@ -46,75 +76,6 @@ pub trait Memorable: Sized + Send + Sync + 'static {
     fn bytes(&self) -> usize;
 }
 
-/// A value and when it was read.
-#[derive(Debug)]
-pub struct Answer<V> {
-    /// What the API server said.
-    pub value: V,
-    /// When its fetch began; no part of it is older.
-    began: Instant,
-    /// When it was there in full; it is fresh from then on.
-    read: Instant,
-    /// The writes that had been seen when its fetch began; see [`Memo::forget`].
-    generation: u64,
-}
-
-impl<V> Answer<V> {
-    /// The same answer with another value.
-    fn with(&self, value: V) -> Self {
-        Self { value, began: self.began, read: self.read, generation: self.generation }
-    }
-
-    /// How old it is at most.
-    #[must_use]
-    pub fn age(&self) -> Duration {
-        self.began.elapsed()
-    }
-}
-
-/// Where an answer came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// From memory.
-    Hit,
-    /// Fetched for this caller.
-    Fetched,
-    /// Fetched for an earlier caller that still waited.
-    Joined,
-}
-
-impl Source {
-    /// As it stands in logs and metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hit => "hit",
-            Self::Fetched => "fetch",
-            Self::Joined => "joined",
-        }
-    }
-}
-
-/// An answer to one caller.
-#[derive(Debug)]
-pub struct Found<V> {
-    /// What is known.
-    pub answer: Arc<Answer<V>>,
-    /// Where it came from.
-    pub source: Source,
-    /// How much longer it will be answered from memory.
-    pub fresh_for: Duration,
-}
-
-impl<V> Found<V> {
-    /// The same answer, as old as before, with another value.
-    #[must_use]
-    pub fn map(self, value: impl FnOnce(&V) -> V) -> Self {
-        let answer = Arc::new(self.answer.with(value(&self.answer.value)));
-        Self { answer, ..self }
-    }
-}
-
 /// How a caller asks.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {
@@ -122,6 +83,9 @@ pub struct Asked {
     pub deadline: Instant,
     /// Whether it wants an answer that was read after it asked (`Cache-Control: no-cache`).
     pub no_cache: bool,
+    /// How old an answer it takes if no new one can be had (`Cache-Control: stale-if-error=…`). `None`: as old as the
+    /// limits allow.
+    pub stale_if_error: Option<Duration>,
 }
 
 /// Why there is no answer. `E` is what a fetch fails with.
@@ -138,6 +102,19 @@ pub enum Error<E> {
     Lost,
 }
 
+impl<E: Failure> Failure for Error<E> {
+    fn is_outage(&self) -> bool {
+        match self {
+            Self::Fetch(error) => error.is_outage(),
+            Self::Deadline => true,
+            Self::Lost => false,
+        }
+    }
+}
+
+/// Whether a fetch would only wait now, because the other side has asked to be left alone or cannot be reached.
+pub type IsClosed = Box<dyn Fn() -> bool + Send + Sync>;
+
 /// The memory for one resource. Cheap to clone; clones share it.
 pub struct Memo<V, E>(Arc<Inner<V, E>>);
 
@@ -149,34 +126,37 @@ impl<V, E> Clone for Memo<V, E> {
 
 struct Inner<V, E> {
     resource: &'static str,
-    limits: Limits,
-    answers: Cache<Key, Arc<Answer<V>>>,
+    limits: Live<Limits>,
+    kept: Kept<V>,
     /// The newest flight of each question. Answers are put into memory under this lock, so that a look at both
     /// sees a fetch either here or there.
     flights: Mutex<HashMap<Key, Arc<Flight<V, E>>>>,
-    /// Counts the writes. A list of an older generation is not fresh.
-    generation: AtomicU64,
-    /// Whether it has been said that an answer is too large to be kept.
-    warned: AtomicBool,
+    is_closed: IsClosed,
+    outages: Sparingly,
     runtime: Handle,
     metrics: Arc<Metrics>,
 }
 
-impl<V: Memorable, E: Send + Sync + 'static> Memo<V, E> {
-    /// An empty memory. `resource` is its name in the metrics; fetches run on `runtime`.
+/// What a caller finds when it looks.
+enum Look<V, E> {
+    Answered(Found<V>),
+    Wait(Seat<V, E>, Source),
+}
+
+impl<V: Memorable, E: Failure> Memo<V, E> {
+    /// An empty memory of at most `max_bytes`. `resource` is its name in the metrics; fetches run on `runtime`.
     #[must_use]
-    pub fn new(resource: &'static str, limits: Limits, runtime: Handle, metrics: Arc<Metrics>) -> Self {
-        let weigh = |_: &Key, answer: &Arc<Answer<V>>| u32::try_from(answer.value.bytes()).unwrap_or(u32::MAX);
-        let answers = Cache::builder()
-            .weigher(weigh)
-            .max_capacity(limits.max_bytes)
-            // A new answer is always worth more than an old one here; moka's default would refuse it a place.
-            .eviction_policy(EvictionPolicy::lru())
-            .time_to_live(limits.list_ttl.max(limits.get_ttl))
-            .build();
-        let flights = Mutex::default();
-        let (generation, warned) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self(Arc::new(Inner { resource, limits, answers, flights, generation, warned, runtime, metrics }))
+    pub fn new(
+        resource: &'static str,
+        max_bytes: u64,
+        limits: Live<Limits>,
+        is_closed: IsClosed,
+        runtime: Handle,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let kept = Kept::new(resource, max_bytes, limits.clone());
+        let (flights, outages) = (Mutex::default(), Sparingly::every(LOG_PERIOD));
+        Self(Arc::new(Inner { resource, limits, kept, flights, is_closed, outages, runtime, metrics }))
     }
 
     /// Answers `key` from memory, or by a fetch that is under way, or by `fetch`.
@@ -203,57 +183,106 @@ impl<V: Memorable, E: Send + Sync + 'static> Memo<V, E> {
         F: FnOnce(Call) -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
-        let remembered = || (!asked.no_cache).then(|| self.0.remembered(&key)).flatten();
-        if let Some(answer) = remembered() {
-            return Ok(self.found(&key, answer, Source::Hit));
+        if let Some(found) = self.hit(&key, asked) {
+            return Ok(found);
         }
-        let (seat, source) = {
-            let mut flights = self.0.flights();
-            // Again, now that no flight can land in between.
-            if let Some(answer) = remembered() {
-                return Ok(self.found(&key, answer, Source::Hit));
+        let limits = self.0.limits.get();
+        let bound = asked.stale_if_error.map_or(limits.max_stale, |accepted| accepted.min(limits.max_stale));
+        let old = self.0.kept.old(&key, bound);
+        let mut latest = asked.deadline;
+        if let Some(old) = old.as_ref().filter(|_| !asked.no_cache) {
+            if (self.0.is_closed)() {
+                return Ok(stale(old));
             }
-            match flights.get(&key) {
-                Some(flight) if !(asked.no_cache && flight.has_begun()) => (flight.join(), Source::Joined),
-                ahead => {
-                    let ahead = ahead.map(|flight| flight.join());
-                    let flight = Flight::new();
-                    let seat = flight.join();
-                    flights.insert(key.clone(), Arc::clone(&flight));
-                    self.take_off(key.clone(), flight, ahead, fetch);
-                    (seat, Source::Fetched)
-                }
-            }
+            latest = latest.min(Instant::now() + limits.patience);
+        }
+        let (seat, source) = match self.look(&key, asked, old.is_some(), fetch) {
+            Look::Answered(found) => return Ok(found),
+            Look::Wait(seat, source) => (seat, source),
         };
-        let answer = seat.wait(asked.deadline).await?;
-        Ok(self.found(&key, answer, source))
+        match (seat.wait(latest).await, old) {
+            (Ok(answer), _) => Ok(self.found(&key, answer, source)),
+            (Err(error), Some(old)) if error.is_outage() && old.age() < bound => {
+                let resource = self.0.resource;
+                self.0.outages.log(|more| log::warn!("old answers are given about {resource}: {error}{more}"));
+                Ok(stale(&old))
+            }
+            (Err(error), _) => Err(error),
+        }
     }
 
-    /// Drops what shows the object `name`, which has just been written: its own answer, and every list.
+    /// The answer from memory, unless this caller wants none of that.
+    fn hit(&self, key: &Key, asked: Asked) -> Option<Found<V>> {
+        let answer = (!asked.no_cache).then(|| self.0.kept.fresh(key, Duration::ZERO)).flatten()?;
+        Some(self.found(key, answer, Source::Hit))
+    }
+
+    /// Looks at memory and flights at one moment, so that no flight can land in between. Joins the flight that serves, or
+    /// starts one.
+    fn look<F, Fut>(&self, key: &Key, asked: Asked, has_old: bool, fetch: F) -> Look<V, E>
+    where
+        F: FnOnce(Call) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<V, E>> + Send,
+    {
+        let mut flights = self.0.flights();
+        if let Some(found) = self.hit(key, asked) {
+            return Look::Answered(found);
+        }
+        let revalidate = self.0.limits.get().revalidate;
+        let usable = (!asked.no_cache && !revalidate.is_zero()).then(|| self.0.kept.fresh(key, revalidate)).flatten();
+        let (seat, source) = match flights.get(key) {
+            Some(flight) if !(asked.no_cache && flight.has_begun()) => (flight.join(), Source::Joined),
+            ahead => {
+                let ahead = ahead.cloned();
+                let flight = Flight::new();
+                let seat = flight.join();
+                flights.insert(key.clone(), Arc::clone(&flight));
+                // With a usable answer nobody waits, and yet the new one is wanted: the flight keeps a seat for itself.
+                let errand = usable.as_ref().map(|_| flight.join());
+                self.take_off(key.clone(), flight, ahead, has_old, errand, fetch);
+                (seat, Source::Fetched)
+            }
+        };
+        match usable {
+            Some(answer) => Look::Answered(self.found(key, answer, Source::Revalidating)),
+            None => Look::Wait(seat, source),
+        }
+    }
+
+    /// Drops what shows the object `name`, which has just been written: its own answer, and the freshness of every list.
     ///
     /// Flights that began before are not stopped, since their callers asked before the write; but nobody new joins
     /// them, and what they bring is not kept.
     pub fn forget(&self, name: &ObjectName) {
         let mut flights = self.0.flights();
         flights.retain(|key, _| !key.may_show(name));
-        self.0.generation.fetch_add(1, Ordering::Relaxed);
-        self.0.answers.invalidate(&Key::one(name));
+        self.0.kept.next_generation();
+        self.0.kept.drop(&Key::one(name));
     }
 
     fn found(&self, key: &Key, answer: Arc<Answer<V>>, source: Source) -> Found<V> {
-        let fresh_for = self.0.ttl(key).saturating_sub(answer.read.elapsed());
+        let fresh_for = self.0.limits.get().ttl(key).saturating_sub(answer.read.elapsed());
         Found { answer, source, fresh_for }
     }
 
     /// Starts the fetch. With a flight of the same question `ahead`, it begins when that one has ended: a question
-    /// has at most one fetch under way and one that waits, however many ask with `no-cache`.
-    fn take_off<F, Fut>(&self, key: Key, flight: Arc<Flight<V, E>>, ahead: Option<Seat<V, E>>, fetch: F)
-    where
+    /// has at most one fetch under way and one that waits, however many ask with `no-cache`. Who has an old answer
+    /// needs no second attempt.
+    fn take_off<F, Fut>(
+        &self,
+        key: Key,
+        flight: Arc<Flight<V, E>>,
+        ahead: Option<Arc<Flight<V, E>>>,
+        has_old: bool,
+        errand: Option<Seat<V, E>>,
+        fetch: F,
+    ) where
         F: FnOnce(Call) -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
         let inner = Arc::clone(&self.0);
         self.0.runtime.spawn(async move {
+            let _errand = errand;
             let landing = Landing { inner, key, flight };
             if let Some(ahead) = ahead {
                 ahead.ended().await;
@@ -261,73 +290,32 @@ impl<V: Memorable, E: Send + Sync + 'static> Memo<V, E> {
             let Some(generation) = landing.begin() else { return };
             let wanted = Arc::clone(&landing.flight);
             let began = Instant::now();
-            let deadline = began + landing.inner.limits.fetch_deadline;
-            let outcome = fetch(Call::until(deadline).while_wanted(move || wanted.is_wanted())).await;
+            let deadline = began + landing.inner.limits.get().fetch_deadline;
+            let call = Call::until(deadline).while_wanted(move || wanted.is_wanted());
+            let outcome = fetch(if has_old { call.once() } else { call }).await;
             landing.land(outcome.map(|value| Arc::new(Answer { value, began, read: Instant::now(), generation })));
         });
     }
 }
 
-impl<V: Memorable, E> Inner<V, E> {
+fn stale<V>(old: &Arc<Answer<V>>) -> Found<V> {
+    Found { answer: Arc::clone(old), source: Source::Stale, fresh_for: Duration::ZERO }
+}
+
+impl<V, E> Inner<V, E> {
     fn flights(&self) -> MutexGuard<'_, HashMap<Key, Arc<Flight<V, E>>>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// An answer that takes more than all the room cannot be kept, and each question costs a fetch.
-    fn warn_if_too_large(&self, value: &V) {
-        let too_large = value.bytes() as u64 > self.limits.max_bytes;
-        if too_large && !self.warned.swap(true, Ordering::Relaxed) {
-            log::warn!(
-                "an answer about {} takes {} bytes of memory and cannot be kept: raise memo.max_bytes",
-                self.resource,
-                value.bytes()
-            );
-        }
-    }
-
-    fn ttl(&self, key: &Key) -> Duration {
-        match key {
-            Key::One(_) => self.limits.get_ttl,
-            Key::List(_) => self.limits.list_ttl,
-        }
-    }
-
-    /// A fresh answer to `key`: its own, or the part of a wider one.
-    fn remembered(&self, key: &Key) -> Option<Arc<Answer<V>>> {
-        if self.ttl(key).is_zero() {
-            return None;
-        }
-        self.fresh(key).or_else(|| {
-            key.wider().find_map(|wider| {
-                let wide = self.fresh(&wider)?;
-                let narrowed = Arc::new(wide.with(wide.value.narrow(key)?));
-                // A single object is found again in no time; a part of a list is worth keeping with its rendering.
-                if let Key::List(_) = key {
-                    self.answers.insert(key.clone(), Arc::clone(&narrowed));
-                }
-                Some(narrowed)
-            })
-        })
-    }
-
-    fn fresh(&self, key: &Key) -> Option<Arc<Answer<V>>> {
-        let answer = self.answers.get(key)?;
-        let current = match key {
-            Key::One(_) => true,
-            Key::List(_) => answer.generation == self.generation.load(Ordering::Relaxed),
-        };
-        (current && answer.read.elapsed() < self.ttl(key)).then_some(answer)
     }
 }
 
 /// The end of a flight: takes it off the table also if its fetch panics, so that nobody joins a dead one.
-struct Landing<V: Memorable, E> {
+struct Landing<V, E> {
     inner: Arc<Inner<V, E>>,
     key: Key,
     flight: Arc<Flight<V, E>>,
 }
 
-impl<V: Memorable, E> Landing<V, E> {
+impl<V: Memorable, E: Failure> Landing<V, E> {
     /// The generation that the fetch sees; `None` if nobody waits for it any more, so that it need not begin.
     fn begin(&self) -> Option<u64> {
         let mut flights = self.inner.flights();
@@ -337,24 +325,26 @@ impl<V: Memorable, E> Landing<V, E> {
             self.leave(&mut flights);
             return None;
         }
-        Some(self.inner.generation.load(Ordering::Relaxed))
+        Some(self.inner.kept.generation())
     }
 
     fn land(self, outcome: Result<Arc<Answer<V>>, E>) {
         let outcome = outcome.map_err(Arc::new);
         {
             let mut flights = self.inner.flights();
-            if self.leave(&mut flights)
-                && let Ok(answer) = &outcome
-                && !self.inner.ttl(&self.key).is_zero()
-            {
-                self.inner.warn_if_too_large(&answer.value);
-                self.inner.answers.insert(self.key.clone(), Arc::clone(answer));
+            let newest = self.leave(&mut flights);
+            match &outcome {
+                Ok(answer) if newest => self.inner.kept.keep(&self.key, answer),
+                // What the API server has denied must not be told from memory later.
+                Err(error) if !error.is_outage() => self.inner.kept.drop(&self.key),
+                Ok(_) | Err(_) => {}
             }
         }
         self.flight.land(outcome);
     }
+}
 
+impl<V, E> Landing<V, E> {
     /// Takes the flight off the table. False if it was not there any more: a write has taken it off, or a newer
     /// flight has taken its place.
     fn leave(&self, flights: &mut HashMap<Key, Arc<Flight<V, E>>>) -> bool {
@@ -363,7 +353,7 @@ impl<V: Memorable, E> Landing<V, E> {
     }
 }
 
-impl<V: Memorable, E> Drop for Landing<V, E> {
+impl<V, E> Drop for Landing<V, E> {
     fn drop(&mut self) {
         self.leave(&mut self.inner.flights());
     }
@@ -374,6 +364,3 @@ impl<V, E> fmt::Debug for Memo<V, E> {
         f.debug_struct("Memo").field("resource", &self.0.resource).field("limits", &self.0.limits).finish()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::labels::{LabelValue, Narrowing};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 use tokio::time::{advance, sleep};
 
@@ -29,17 +29,39 @@ fn limits() -> Limits {
     Limits {
         list_ttl: Duration::from_secs(2),
         get_ttl: Duration::from_secs(1),
-        max_bytes: 1 << 20,
         fetch_deadline: Duration::from_secs(25),
+        ..Limits::default()
     }
 }
 
-fn memo_with(limits: Limits) -> Memo<Names, &'static str> {
-    Memo::new("test", limits, Handle::current(), Arc::new(Metrics::new(1.0)))
+/// With old answers for a minute.
+fn lenient() -> Limits {
+    Limits { max_stale: Duration::from_secs(60), patience: Duration::from_secs(3), ..limits() }
+}
+
+impl Failure for &'static str {
+    fn is_outage(&self) -> bool {
+        *self == "down"
+    }
+}
+
+type TestMemo = Memo<Names, &'static str>;
+
+fn memo_with(limits: Limits) -> TestMemo {
+    closable(limits, 1 << 20).0
+}
+
+/// A memo, and whether the gate before its server is closed.
+fn closable(limits: Limits, max_bytes: u64) -> (TestMemo, Live<bool>) {
+    let closed = Live::new(false);
+    let is_closed = closed.clone();
+    let is_closed = Box::new(move || is_closed.get());
+    let metrics = Arc::new(Metrics::new());
+    (Memo::new("test", max_bytes, Live::new(limits), is_closed, Handle::current(), metrics), closed)
 }
 
 fn asked_for(seconds: u64) -> Asked {
-    Asked { deadline: Instant::now() + Duration::from_secs(seconds), no_cache: false }
+    Asked { deadline: Instant::now() + Duration::from_secs(seconds), no_cache: false, stale_if_error: None }
 }
 
 fn uncached() -> Asked {
@@ -79,24 +101,23 @@ impl Server {
     }
 
     async fn fail(self, _: Call) -> Result<Names, &'static str> {
+        self.fail_with("down").await
+    }
+
+    async fn fail_with(self, why: &'static str) -> Result<Names, &'static str> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         sleep(Duration::from_millis(100)).await;
-        Err("down")
+        Err(why)
     }
 }
 
-async fn read(
-    memo: &Memo<Names, &'static str>,
-    server: &Server,
-    key: Key,
-    asked: Asked,
-) -> Result<Found<Names>, Error<&'static str>> {
+async fn read(memo: &TestMemo, server: &Server, key: Key, asked: Asked) -> Result<Found<Names>, Error<&'static str>> {
     let server = server.clone();
     memo.read(key, asked, move |call| server.answer(call)).await
 }
 
 fn spawn_waiting(
-    memo: &Memo<Names, &'static str>,
+    memo: &TestMemo,
     server: &Server,
     asked: Asked,
 ) -> tokio::task::JoinHandle<Result<Found<Names>, Error<&'static str>>> {
@@ -130,7 +151,7 @@ async fn callers_that_give_up_leave_one_fetch_and_the_last_is_served() {
     let (memo, server) = (memo_with(limits()), Server::default());
     let callers: Vec<_> = (0..200)
         .map(|n| {
-            let asked = Asked { deadline: Instant::now() + Duration::from_millis(50 * (n + 1)), no_cache: false };
+            let asked = Asked { deadline: Instant::now() + Duration::from_millis(50 * (n + 1)), ..asked_for(0) };
             spawn_waiting(&memo, &server, asked)
         })
         .collect();
@@ -337,11 +358,163 @@ async fn a_fetch_that_panics_is_told_and_not_joined() {
 
 #[tokio::test(start_paused = true)]
 async fn memory_is_bounded_by_bytes() {
-    let (memo, server) = (memo_with(Limits { max_bytes: 10_000, ..limits() }), Server::default());
+    let (memo, server) = (closable(lenient(), 10_000).0, Server::default());
     for n in 0..100 {
         read(&memo, &server, one(&format!("x{n}")), asked_for(1)).await.unwrap();
     }
-    memo.0.answers.run_pending_tasks();
-    assert!(memo.0.answers.weighted_size() <= 10_000, "{}", memo.0.answers.weighted_size());
+    assert!(memo.0.kept.weight() <= 10_000, "{}", memo.0.kept.weight());
     assert_eq!(read(&memo, &server, one("x99"), asked_for(1)).await.unwrap().source, Source::Hit);
+}
+
+/// Reads from a server that fails.
+async fn read_failing(
+    memo: &TestMemo,
+    server: &Server,
+    key: Key,
+    asked: Asked,
+    why: &'static str,
+) -> Result<Found<Names>, Error<&'static str>> {
+    let server = server.clone();
+    memo.read(key, asked, move |_| server.fail_with(why)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_answer_stands_in_for_one_that_cannot_be_had_and_says_its_age() {
+    let (memo, server) = (memo_with(lenient()), Server::default());
+    read(&memo, &server, everything(), asked_for(1)).await.unwrap();
+    advance(Duration::from_secs(10)).await;
+    for key in [everything(), one("a")] {
+        let found = read_failing(&memo, &server, key, asked_for(9), "down").await.unwrap();
+        assert_eq!((found.source, found.fresh_for), (Source::Stale, Duration::ZERO));
+        assert_eq!(found.answer.age().as_secs(), 10);
+    }
+    assert_eq!(server.calls(), 3, "each question was asked");
+    assert_eq!(read(&memo, &server, everything(), asked_for(1)).await.unwrap().source, Source::Fetched);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_too_old_stands_in_for_nothing() {
+    let (memo, server) = (memo_with(lenient()), Server::default());
+    read(&memo, &server, everything(), asked_for(1)).await.unwrap();
+    advance(Duration::from_millis(59_899)).await;
+    let last = read_failing(&memo, &server, everything(), asked_for(9), "down").await.unwrap();
+    assert_eq!(last.source, Source::Stale);
+    assert!(read_failing(&memo, &server, everything(), asked_for(9), "down").await.is_err(), "a minute is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_server_denies_is_never_answered_from_memory_nor_later() {
+    let (memo, server) = (memo_with(lenient()), Server::default());
+    read(&memo, &server, one("a"), asked_for(1)).await.unwrap();
+    advance(Duration::from_secs(10)).await;
+    let denied = read_failing(&memo, &server, one("a"), asked_for(9), "denied").await;
+    assert!(matches!(denied, Err(Error::Fetch(error)) if *error == "denied"));
+    let down = read_failing(&memo, &server, one("a"), asked_for(9), "down").await;
+    assert!(down.is_err(), "what was denied is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_gate_and_an_old_answer_need_no_waiting_and_no_fetch() {
+    let ((memo, closed), server) = (closable(lenient(), 1 << 20), Server::default());
+    read(&memo, &server, everything(), asked_for(1)).await.unwrap();
+    advance(Duration::from_secs(10)).await;
+    closed.set(true);
+    let asked = Instant::now();
+    for key in [everything(), one("b")] {
+        assert_eq!(read(&memo, &server, key, asked_for(9)).await.unwrap().source, Source::Stale);
+    }
+    assert_eq!((server.calls(), asked.elapsed()), (1, Duration::ZERO));
+    assert_eq!(read(&memo, &server, everything(), uncached()).await.unwrap().source, Source::Fetched);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_an_old_answer_at_hand_patience_ends_and_the_fetch_goes_on() {
+    let (memo, server) = (memo_with(lenient()), Server::default());
+    read(&memo, &server, everything(), asked_for(1)).await.unwrap();
+    advance(Duration::from_secs(10)).await;
+    let asked = Instant::now();
+    let found = spawn_waiting(&memo, &server, asked_for(25)).await.unwrap().unwrap();
+    assert_eq!((found.source, asked.elapsed()), (Source::Stale, Duration::from_secs(3)));
+    server.gate.notify_waiters();
+    settle().await;
+    assert_eq!(read(&memo, &server, everything(), asked_for(1)).await.unwrap().source, Source::Hit);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_may_prefer_an_error_to_an_old_answer() {
+    let (memo, server) = (memo_with(lenient()), Server::default());
+    read(&memo, &server, everything(), asked_for(1)).await.unwrap();
+    advance(Duration::from_secs(10)).await;
+    for (accepted, answered) in [(0, false), (5, false), (30, true)] {
+        let asked = Asked { stale_if_error: Some(Duration::from_secs(accepted)), ..asked_for(9) };
+        let outcome = read_failing(&memo, &server, everything(), asked, "down").await;
+        assert_eq!(outcome.is_ok(), answered, "{accepted}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_with_an_old_answer_behind_it_makes_one_attempt() {
+    let (memo, server) = (memo_with(lenient()), Server::default());
+    for retried in [true, false] {
+        let server = server.clone();
+        let fetch = move |call: Call| async move {
+            assert_eq!(call.may_be_retried(), retried);
+            server.answer(call).await
+        };
+        memo.read(everything(), asked_for(9), fetch).await.unwrap();
+        advance(Duration::from_secs(10)).await;
+    }
+    assert_eq!(server.calls(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_little_too_old_is_answered_at_once_while_one_new_answer_is_fetched() {
+    let (memo, server) = (memo_with(Limits { revalidate: Duration::from_secs(5), ..limits() }), Server::default());
+    read(&memo, &server, everything(), asked_for(1)).await.unwrap();
+    advance(Duration::from_secs(4)).await;
+    let callers: Vec<_> = (0..50).map(|_| spawn_waiting(&memo, &server, asked_for(10))).collect();
+    for caller in callers {
+        assert_eq!(caller.await.unwrap().unwrap().source, Source::Revalidating);
+    }
+    settle().await;
+    assert_eq!(server.calls(), 2, "one for all, though nobody waits for it");
+    server.gate.notify_waiters();
+    settle().await;
+    assert_eq!(read(&memo, &server, everything(), asked_for(1)).await.unwrap().source, Source::Hit);
+    advance(Duration::from_secs(100)).await;
+    assert_eq!(server.calls(), 2, "nothing is fetched unless somebody asks");
+    assert_eq!(read(&memo, &server, everything(), asked_for(1)).await.unwrap().source, Source::Fetched);
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_limits_count_for_what_is_kept_already() {
+    let (memo, server) = (memo_with(lenient()), Server::default());
+    read(&memo, &server, everything(), asked_for(1)).await.unwrap();
+    advance(Duration::from_secs(10)).await;
+    memo.0.limits.set(Limits { list_ttl: Duration::from_secs(30), ..lenient() });
+    assert_eq!(read(&memo, &server, everything(), asked_for(1)).await.unwrap().source, Source::Hit);
+    memo.0.limits.set(limits());
+    assert!(read_failing(&memo, &server, everything(), asked_for(9), "down").await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_its_turn_is_no_reason_to_go_on_with_the_flight_ahead() {
+    let memo = memo_with(limits());
+    let seen = Arc::new(Mutex::new(None::<Call>));
+    let first = {
+        let (memo, seen) = (memo.clone(), Arc::clone(&seen));
+        tokio::spawn(async move {
+            memo.read(everything(), asked_for(10), move |call| async move {
+                *seen.lock().unwrap() = Some(call);
+                std::future::pending().await
+            })
+            .await
+        })
+    };
+    settle().await;
+    let _next = spawn_waiting(&memo, &Server::default(), uncached());
+    settle().await;
+    first.abort();
+    settle().await;
+    assert!(!seen.lock().unwrap().clone().unwrap().is_wanted());
 }

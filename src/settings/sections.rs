@@ -70,9 +70,10 @@ settings! {
         burst: NonZeroU32 = "burst", count(1..=10_000).default(100);
         /// Whether `qps` and `burst` are switched off.
         unlimited: bool = "unlimited", switch().default(false);
-        /// Whether the rate gives way to an overloaded API server. Reserved, not in effect yet.
+        /// Whether the rate gives way to an API server that says that it is overloaded, and nothing is asked for as
+        /// long as it asks for.
         adaptive: bool = "adaptive", switch().default(true);
-        /// The floor of the adaptive rate; `qps`, if that is lower. Reserved, not in effect yet.
+        /// The floor of the adaptive rate; `qps`, if that is lower.
         min_qps: f64 = "min_qps", calls_per_second(0.01..=10_000.0).default(0.5);
         /// How long a call may wait for its turn; who would wait longer is refused at once. Zero: nobody waits.
         max_wait: Duration = "max_wait_ms", millis(0..=600_000).default(10_000);
@@ -92,14 +93,16 @@ settings! {
 
     /// What is kept of the API server's answers.
     memo: Memo {
-        /// How long a list is answered from memory. Zero: equal questions at the same time share one fetch, and
-        /// nothing is kept.
+        /// How long a list is answered from memory. Zero: never, but equal questions at the same time share one fetch.
         list_ttl: Duration = "list_ttl_ms", millis(0..=3_600_000).default(2_000);
         /// The same for a single object.
         get_ttl: Duration = "get_ttl_ms", millis(0..=3_600_000).default(1_000);
-        /// How old an answer may be that stands in for one that cannot be had. Zero: never. Reserved, not in effect
-        /// yet.
+        /// For how long after its TTL an answer is still given at once, while a new one is fetched. Zero: not at all.
+        revalidate: Duration = "revalidate_ms", millis(0..=3_600_000).default(0);
+        /// How old an answer may be that stands in for one that cannot be had; it is marked. Zero: none may.
         max_stale: Duration = "max_stale_ms", millis(0..=3_600_000).default(60_000);
+        /// How long a request waits for a new answer while such an old one is at hand. Zero: it takes the old one at once.
+        patience: Duration = "patience_ms", millis(0..=600_000).default(3_000);
         /// How much memory the kept answers may take.
         max_bytes: u64 = "max_bytes", bytes(1_048_576..=17_179_869_184).default(67_108_864);
     }

@@ -110,7 +110,7 @@ mod tests {
 
     impl Watched {
         fn open(dir: &Path) -> Self {
-            let store = TemplateStore::open(dir.to_owned(), Arc::new(Metrics::new(50.0))).unwrap();
+            let store = TemplateStore::open(dir.to_owned(), Arc::new(Metrics::new())).unwrap();
             Self { store, start: Instant::now() }
         }
 

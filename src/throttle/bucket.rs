@@ -18,6 +18,7 @@ pub struct TokenBucket {
     rate: f64,
     burst: f64,
     tokens: f64,
+    /// Up to when the refill has been counted; it may lie ahead, see [`TokenBucket::dry_until`].
     refilled: Instant,
 }
 
@@ -25,12 +26,22 @@ impl TokenBucket {
     /// A full bucket of `burst` tokens that is refilled with `rate` tokens per second.
     ///
     /// # Panics
-    /// If `rate` is not positive and finite, or `burst` is zero: such a bucket would never give a token.
+    /// If `rate` is not positive and finite, or `burst` is below one: such a bucket would never give a token.
     #[must_use]
-    pub fn new(rate: f64, burst: u32, now: Instant) -> Self {
-        assert!(rate.is_finite() && rate > 0.0 && burst > 0, "rate {rate}/s and burst {burst} must be positive");
-        let burst = f64::from(burst);
+    pub fn new(rate: f64, burst: f64, now: Instant) -> Self {
+        assert!(rate.is_finite() && rate > 0.0 && burst >= 1.0, "a rate of {rate}/s with a burst of {burst}");
         Self { rate, burst, tokens: burst, refilled: now }
+    }
+
+    /// The same bucket from `now` on with another rate and burst. What it holds beyond the new burst is lost; a larger
+    /// burst has to be saved up first.
+    ///
+    /// # Panics
+    /// As [`TokenBucket::new`].
+    pub fn set(&mut self, rate: f64, burst: f64, now: Instant) {
+        self.refill(now);
+        let tokens = self.tokens.min(burst);
+        *self = Self { tokens, refilled: self.refilled, ..Self::new(rate, burst, now) };
     }
 
     /// Takes one token.
@@ -38,12 +49,35 @@ impl TokenBucket {
     /// # Errors
     /// The instant at which there will be one, if there is none at `now`.
     pub fn try_take(&mut self, now: Instant) -> Result<(), Instant> {
-        self.refill(now);
-        if self.tokens + ROUNDING >= 1.0 {
-            self.tokens -= 1.0;
-            return Ok(());
-        }
-        Err(now + self.wait_for(1, now))
+        self.peek(now)?;
+        self.tokens -= 1.0;
+        Ok(())
+    }
+
+    /// Whether there is a token.
+    ///
+    /// # Errors
+    /// The instant at which there will be one, if there is none at `now`.
+    pub fn peek(&mut self, now: Instant) -> Result<(), Instant> {
+        let wait = self.wait_for(1, now);
+        if self.tokens + ROUNDING >= 1.0 { Ok(()) } else { Err(now + wait) }
+    }
+
+    /// Gives back a token that was taken and not used.
+    pub fn put_back(&mut self) {
+        self.tokens = (self.tokens + 1.0).min(self.burst);
+    }
+
+    /// Whether it holds no whole token: who takes them is held up by the rate.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.tokens + ROUNDING < 1.0
+    }
+
+    /// Pours away what was saved, and refills nothing before `until`.
+    pub fn dry_until(&mut self, until: Instant) {
+        self.tokens = self.tokens.min(0.0);
+        self.refilled = self.refilled.max(until);
     }
 
     /// How long after `now` the bucket will have given `tokens` more tokens, if all are taken as they come; at most a day.
@@ -52,8 +86,11 @@ impl TokenBucket {
         self.refill(now);
         #[expect(clippy::cast_precision_loss, reason = "a queue of 2^52 attempts does not exist")]
         let missing = tokens as f64 - self.tokens;
-        let wait = Duration::try_from_secs_f64((missing / self.rate).max(0.0));
-        wait.unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+        if missing <= 0.0 {
+            return Duration::ZERO;
+        }
+        let wait = Duration::try_from_secs_f64(missing / self.rate).unwrap_or(LONGEST_WAIT);
+        wait.saturating_add(self.refilled.saturating_duration_since(now)).min(LONGEST_WAIT)
     }
 
     fn refill(&mut self, now: Instant) {
@@ -74,7 +111,7 @@ mod tests {
     #[test]
     fn it_starts_full_and_refills_at_the_rate() {
         let start = Instant::now();
-        let mut bucket = TokenBucket::new(4.0, 2, start);
+        let mut bucket = TokenBucket::new(4.0, 2.0, start);
         assert_eq!(bucket.try_take(start), Ok(()));
         assert_eq!(bucket.try_take(start), Ok(()));
         assert_eq!(bucket.try_take(start), Err(after(start, 250)));
@@ -85,7 +122,7 @@ mod tests {
     #[test]
     fn it_never_holds_more_than_the_burst() {
         let start = Instant::now();
-        let mut bucket = TokenBucket::new(100.0, 3, start);
+        let mut bucket = TokenBucket::new(100.0, 3.0, start);
         let later = after(start, 3_600_000);
         assert_eq!((0..10).filter(|_| bucket.try_take(later).is_ok()).count(), 3);
     }
@@ -94,7 +131,7 @@ mod tests {
     fn no_window_passes_more_than_the_burst_and_the_rate() {
         let start = Instant::now();
         let (rate, burst) = (10_u64, 5_u32);
-        let mut bucket = TokenBucket::new(10.0, burst, start);
+        let mut bucket = TokenBucket::new(10.0, f64::from(burst), start);
         let taken: Vec<u64> = (0..20_000).filter(|ms| bucket.try_take(after(start, *ms)).is_ok()).collect();
         for window in [1, 100, 999, 1000, 1001, 5000] {
             for (n, first) in taken.iter().enumerate() {
@@ -110,7 +147,7 @@ mod tests {
     fn a_clock_that_stands_still_or_goes_back_gives_nothing() {
         let start = Instant::now();
         let later = after(start, 1000);
-        let mut bucket = TokenBucket::new(1.0, 1, later);
+        let mut bucket = TokenBucket::new(1.0, 1.0, later);
         assert_eq!(bucket.try_take(later), Ok(()));
         assert!(bucket.try_take(start).is_err());
         assert!(bucket.try_take(after(later, 999)).is_err());
@@ -120,16 +157,37 @@ mod tests {
     #[test]
     fn the_wait_counts_those_ahead() {
         let start = Instant::now();
-        let mut bucket = TokenBucket::new(2.0, 1, start);
+        let mut bucket = TokenBucket::new(2.0, 1.0, start);
         assert_eq!(bucket.wait_for(1, start), Duration::ZERO);
         assert_eq!(bucket.wait_for(5, start), Duration::from_secs(2));
-        let mut slow = TokenBucket::new(f64::MIN_POSITIVE, 1, start);
+        let mut slow = TokenBucket::new(f64::MIN_POSITIVE, 1.0, start);
         assert_eq!(slow.wait_for(2, start), LONGEST_WAIT);
     }
 
     #[test]
-    #[should_panic(expected = "must be positive")]
+    fn a_new_rate_counts_from_now_on_and_a_smaller_burst_pours_away() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(1.0, 10.0, start);
+        bucket.set(4.0, 2.0, start);
+        assert_eq!((0..10).filter(|_| bucket.try_take(start).is_ok()).count(), 2);
+        assert_eq!(bucket.try_take(start), Err(after(start, 250)));
+    }
+
+    #[test]
+    fn a_dry_bucket_is_refilled_from_then_on() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(2.0, 10.0, start);
+        bucket.dry_until(after(start, 1000));
+        assert_eq!(bucket.try_take(start), Err(after(start, 1500)));
+        assert_eq!(bucket.try_take(after(start, 1500)), Ok(()));
+        assert!(bucket.is_drained());
+        bucket.put_back();
+        assert!(!bucket.is_drained());
+    }
+
+    #[test]
+    #[should_panic(expected = "a rate of 0/s")]
     fn a_rate_of_zero_is_refused() {
-        let _ = TokenBucket::new(0.0, 1, Instant::now());
+        let _ = TokenBucket::new(0.0, 1.0, Instant::now());
     }
 }

@@ -1,27 +1,62 @@
-//! How much the API server is asked: one token bucket and one bound on concurrent calls for the whole process.
+//! How much the API server is asked: one gate, one token bucket and one bound on concurrent calls for the whole process.
 //!
-//! Every attempt (each page, each retry) passes [`Throttle::admit`] and holds its [`Permit`] until the answer has
-//! been read. Waiting is first come, first served, and aware of deadlines: who cannot be served in time is refused
-//! at once and told how long it would have taken, instead of queueing for nothing. The bucket itself is
-//! [`bucket::TokenBucket`], pure and driven by `now`; the tower layer that puts this in front of the transport is
-//! [`layer::ThrottleLayer`].
+//! Every attempt (each page, each retry) passes [`Throttle::admit`] and holds its [`Permit`] until the answer has been read.
+//! Who waits does so in one of two lanes ([`lanes`]), and is served as soon as there is a place, a token ([`bucket`], refilled
+//! at the [`adaptive`] rate) and an open [`gate`]. Who cannot be served in time is refused at once and told how long it would
+//! have taken. All of that is pure and driven by `now` ([`pace`]); here are the clock, the queue and the words. The tower
+//! layer that puts it in front of the transport is [`layer::ThrottleLayer`].
+//!
+//! # What the adaptive rate achieves
+//!
+//! Replicas know nothing of each other, and each always wants more. The API server gives 50 calls a second to all of them
+//! together, then 25, 50, 25 and 50 again, two minutes each, and answers 429 with `Retry-After: 1` to the rest. `simulation`
+//! measures, on virtual time, with `throttle.qps: 50`:
+//!
+//! | replicas | rate | goodput | rejected at 50/s | rejected at 25/s | fairness | recovery |
+//! | --- | --- | --- | --- | --- | --- | --- |
+//! | 2 | adaptive | 97.2 % | 0.2 % | 0.5 % | 0.995 | 22 s |
+//! | 5 | adaptive | 99.6 % | 0.8 % | 2.0 % | 0.992 | 11 s |
+//! | 20 | adaptive | 99.9 % | 5.3 % | 12.1 % | 0.988 | 8 s |
+//! | 5 | fixed | 100.0 % | 80.0 % | 90.0 % | 0.201 | 5 s |
+//!
+//! Goodput is in parts of what the API server gives, counted from 30 s after each change on; fairness is Jain's index of what
+//! the replicas got in the end (1: all the same); recovery is the time from the doubling until 90 % of it are used.
 
+pub mod adaptive;
 pub mod bucket;
+pub mod gate;
+pub mod lanes;
 pub mod layer;
+pub mod pace;
+mod permit;
+#[cfg(test)]
+mod simulation;
 
-use crate::call::{Call, Operation};
+pub use permit::{Outcome, Permit};
+
+use crate::call::{Call, Lane, Operation};
 use crate::metrics::Metrics;
-use bucket::TokenBucket;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use crate::sparingly::Sparingly;
+use gate::Closed;
+use lanes::{Lanes, Place};
+use pace::{Change, Pace, Sent};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant, sleep_until, timeout_at};
+
+/// How often each kind of line about the throttle is logged at most.
+const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// How much may be asked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits {
     /// Tokens per second and bucket size. `None`: no limit on the rate.
     pub rate: Option<Rate>,
+    /// Whether the rate, and the gate, give way to an API server that says that it is overloaded.
+    pub adaptive: bool,
+    /// The lowest adaptive rate in tokens per second; positive. `rate` itself if that is lower.
+    pub min_qps: f64,
     /// The longest that an attempt waits for its turn, however far its deadline is.
     pub max_wait: Duration,
     /// The most calls that are under way at the same time. Zero lets nothing through.
@@ -37,168 +72,258 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// An attempt that our own limit did not let through.
+/// An attempt that was not let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("refused by this replica's own limit (throttle.qps, throttle.max_in_flight, throttle.max_wait_ms): the turn would come in {}ms", retry_after.as_millis())]
+#[error("{why}: the turn would come in {}ms", retry_after.as_millis())]
 pub struct Refused {
+    /// What held it up.
+    pub why: Why,
     /// After how long an attempt would be let through, as far as can be told now.
     pub retry_after: Duration,
 }
 
-/// The one gate to the API server. Shared by all calls of the process.
-#[derive(Debug)]
-pub struct Throttle {
-    bucket: Option<Mutex<TokenBucket>>,
-    /// Held by the attempt that is next; the queue before it is the semaphore's, which is fair.
-    turn: Semaphore,
-    /// Attempts that wait, the one whose turn it is included.
-    waiting: AtomicUsize,
-    in_flight: Arc<Semaphore>,
-    max_wait: Duration,
-    metrics: Arc<Metrics>,
+/// What holds attempts up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// There are not enough tokens.
+    #[error("refused by this replica's own limit (throttle.qps, throttle.max_wait_ms)")]
+    Rate,
+    /// The calls under way do not end.
+    #[error("refused by this replica's own limit (throttle.max_in_flight): the calls under way have not been answered")]
+    InFlight,
+    /// The API server has asked to be left alone.
+    #[error("throttled by the API server, which has asked to be left alone")]
+    Overloaded,
+    /// The API server does not answer.
+    #[error("the API server cannot be reached, and is probed from time to time")]
+    Unreachable,
 }
 
-/// Leave for one request on the wire. When it is dropped the request is over: its place among the concurrent calls
-/// is free again and its outcome is counted.
-#[derive(Debug)]
-pub struct Permit {
-    _place: OwnedSemaphorePermit,
-    operation: Operation,
-    admitted: Instant,
-    outcome: Outcome,
-    metrics: Arc<Metrics>,
-}
-
-/// What became of a request on the wire.
-#[derive(Debug, Clone, Copy)]
-enum Outcome {
-    /// Nobody waited for its end.
-    Abandoned,
-    /// There was no answer: no connection, cut, timed out.
-    NoAnswer,
-    /// Answered with this HTTP status.
-    Answered(u16),
-}
-
-impl Permit {
-    /// Notes that the API server answered with `status`.
-    pub fn answered(&mut self, status: u16) {
-        self.outcome = Outcome::Answered(status);
-    }
-
-    /// Notes that there was no answer.
-    pub fn unanswered(&mut self) {
-        self.outcome = Outcome::NoAnswer;
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let Operation { verb, resource } = self.operation;
-        let took = self.admitted.elapsed();
-        self.metrics.api_in_flight.dec();
-        match self.outcome {
-            Outcome::Abandoned => self.metrics.api_call(verb, resource, "abandoned", took),
-            Outcome::NoAnswer => self.metrics.api_call(verb, resource, "error", took),
-            Outcome::Answered(status) => self.metrics.api_call(verb, resource, &status.to_string(), took),
+impl Why {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::InFlight => "in_flight",
+            Self::Overloaded => "overloaded",
+            Self::Unreachable => "unreachable",
         }
     }
+}
+
+impl From<Closed> for Why {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::Overloaded => Self::Overloaded,
+            Closed::Unreachable => Self::Unreachable,
+        }
+    }
+}
+
+/// The one way to the API server, shared by all calls of the process. Cheap to clone; clones share it.
+#[derive(Debug, Clone)]
+pub struct Throttle(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    runtime: Handle,
+    metrics: Arc<Metrics>,
+    overloads: Sparingly,
+    refusals: Sparingly,
+}
+
+#[derive(Debug)]
+struct State {
+    limits: Limits,
+    pace: Pace,
+    lanes: Lanes<oneshot::Sender<Sent>>,
+    in_flight: usize,
+    /// When somebody looks again, if nothing happens before.
+    alarm: Option<Instant>,
 }
 
 impl Throttle {
-    /// A throttle with a full bucket.
+    /// A throttle with a full bucket. `runtime` is what its alarms run on.
     #[must_use]
-    pub fn new(limits: Limits, metrics: Arc<Metrics>) -> Self {
-        Self {
-            bucket: limits.rate.map(|rate| Mutex::new(TokenBucket::new(rate.qps, rate.burst, Instant::now()))),
-            turn: Semaphore::new(1),
-            waiting: AtomicUsize::new(0),
-            in_flight: Arc::new(Semaphore::new(limits.max_in_flight)),
-            max_wait: limits.max_wait,
-            metrics,
-        }
+    pub fn new(limits: Limits, runtime: Handle, metrics: Arc<Metrics>) -> Self {
+        let pace = Pace::new(limits, Instant::now());
+        let state = State { limits, pace, lanes: Lanes::default(), in_flight: 0, alarm: None };
+        let [overloads, refusals] = [(); 2].map(|()| Sparingly::every(LOG_PERIOD));
+        let shared = Shared { state: Mutex::new(state), runtime, metrics, overloads, refusals };
+        shared.show_rate(&shared.state());
+        Self(Arc::new(shared))
     }
 
-    /// Waits for a place and a token.
+    /// Replaces the limits, for those who wait already, too. What has been learnt of the API server stays.
+    pub fn retune(&self, limits: Limits) {
+        let mut state = self.0.state();
+        state.limits = limits;
+        state.pace.retune(limits, Instant::now());
+        self.0.show_rate(&state);
+        self.serve(&mut state);
+    }
+
+    /// Whether a call would wait until the API server wants to be asked again.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.state().pace.is_closed(Instant::now())
+    }
+
+    /// Waits for a place, a token and an open gate.
     ///
     /// Dropping the future gives up the place in the queue; no token is lost by that.
     ///
     /// # Errors
-    /// [`Refused`], at once, if the tokens of those who are ahead leave none before the call's deadline or within
-    /// `max_wait`; or then, if the calls under way did not end in time.
+    /// [`Refused`], at once, if the gate and the tokens of those who are ahead leave none before the call's deadline or
+    /// within `max_wait`; or then, if it has not come to it.
     pub async fn admit(&self, call: &Call, operation: Operation) -> Result<Permit, Refused> {
         let arrived = Instant::now();
-        let latest = call.deadline().min(arrived + self.max_wait);
-        let wait = Waiting::enter(self);
-        let retry_after = self.token_in(wait.position, arrived);
-        if arrived + retry_after > latest {
-            return Err(self.refuse(retry_after));
-        }
-        match timeout_at(latest, self.take_turn()).await {
-            Ok(place) => {
-                self.metrics.admitted(arrived.elapsed());
-                self.metrics.api_in_flight.inc();
-                Ok(Permit {
-                    _place: place,
-                    operation,
-                    admitted: Instant::now(),
-                    outcome: Outcome::Abandoned,
-                    metrics: Arc::clone(&self.metrics),
-                })
+        let (mut waiter, latest) = {
+            let mut state = self.0.state();
+            let latest = call.deadline().min(arrived + state.limits.max_wait);
+            let tokens = state.lanes.ahead(call.lane()) + 1;
+            let (wait, closed) = state.pace.wait_for(tokens, arrived);
+            if arrived + wait > latest {
+                drop(state);
+                return Err(self.0.refuse(closed.map_or(Why::Rate, Why::from), wait));
             }
-            // The calls under way did not end: that it takes at least as long again is the best guess.
-            Err(_) => Err(self.refuse(self.token_in(wait.position, Instant::now()).max(arrived.elapsed()))),
+            let (turn, my_turn) = oneshot::channel();
+            let place = state.lanes.enter(call.lane(), turn);
+            let waiter = Waiter { throttle: self, place, lane: call.lane(), my_turn, has_left: false };
+            self.0.metrics.throttle_waiting(call.lane().as_str()).inc();
+            self.serve(&mut state);
+            (waiter, latest)
+        };
+        let turn = match timeout_at(latest, &mut waiter.my_turn).await {
+            Ok(turn) => turn.ok(),
+            Err(_) => {
+                // The alarm for this very moment may not have rung yet.
+                self.serve(&mut self.0.state());
+                waiter.my_turn.try_recv().ok()
+            }
+        };
+        let Some(sent) = turn else { return Err(self.refuse_late(arrived)) };
+        waiter.has_left = true;
+        self.0.metrics.admitted(call.lane().as_str(), arrived.elapsed());
+        Ok(Permit::new(self.clone(), operation, sent))
+    }
+
+    /// Refuses one who has waited for as long as it can. That it takes at least as long again is the best guess.
+    fn refuse_late(&self, arrived: Instant) -> Refused {
+        let mut state = self.0.state();
+        let has_place = state.in_flight < state.limits.max_in_flight;
+        let (wait, closed) = state.pace.wait_for(1, Instant::now());
+        let why = closed.map_or(if has_place { Why::Rate } else { Why::InFlight }, Why::from);
+        drop(state);
+        self.0.refuse(why, wait.max(arrived.elapsed()))
+    }
+
+    /// Lets through whom it can, and sees to it that somebody looks again when the next one may go: this is called when one
+    /// arrives, when an attempt has ended, and by the alarm.
+    fn serve(&self, state: &mut State) {
+        let now = Instant::now();
+        while !state.lanes.is_empty() && state.in_flight < state.limits.max_in_flight {
+            if let Err(hold) = state.pace.check(now) {
+                hold.until.inspect(|at| self.set_alarm(state, *at));
+                return;
+            }
+            let sent = state.pace.send(now);
+            state.in_flight += 1;
+            let taken = state.lanes.next_turn().is_some_and(|turn| turn.send(sent).is_ok());
+            debug_assert!(taken, "a waiter leaves the queue before it stops listening");
         }
     }
 
-    /// First the place, then the token: a token that is taken is used at once, so that saved tokens cannot leave
-    /// later in one lump, larger than the burst.
-    async fn take_turn(&self) -> OwnedSemaphorePermit {
-        let _turn = self.turn.acquire().await.expect("the semaphore is never closed");
-        let place = Arc::clone(&self.in_flight).acquire_owned().await.expect("the semaphore is never closed");
-        while let Some(at) = self.try_take() {
+    fn set_alarm(&self, state: &mut State, at: Instant) {
+        if state.alarm.is_some_and(|set| set <= at) {
+            return;
+        }
+        state.alarm = Some(at);
+        let throttle = self.clone();
+        self.0.runtime.spawn(async move {
             sleep_until(at).await;
+            let mut state = throttle.0.state();
+            if state.alarm == Some(at) {
+                state.alarm = None;
+                throttle.serve(&mut state);
+            }
+        });
+    }
+
+    /// An attempt has ended.
+    fn ended(&self, sent: Sent, outcome: Outcome) {
+        let mut state = self.0.state();
+        state.in_flight -= 1;
+        let change = state.pace.ended(sent, outcome, fastrand::f64(), Instant::now());
+        self.0.show_rate(&state);
+        self.serve(&mut state);
+        drop(state);
+        self.0.tell(change);
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show_rate(&self, state: &State) {
+        let ceiling = state.limits.rate.map_or(f64::INFINITY, |rate| rate.qps);
+        self.metrics.throttle_rate_ceiling.set(ceiling);
+        self.metrics.throttle_rate.set(state.pace.rate().unwrap_or(f64::INFINITY));
+    }
+
+    fn refuse(&self, why: Why, retry_after: Duration) -> Refused {
+        self.metrics.throttle_refused(why.as_str());
+        let refused = Refused { why, retry_after };
+        self.refusals.log(|more| match why {
+            Why::Rate | Why::InFlight => log::warn!("throttled by our own limit: {refused}{more}"),
+            Why::Overloaded | Why::Unreachable => log::warn!("{refused}{more}"),
+        });
+        refused
+    }
+
+    fn tell(&self, change: Change) {
+        match change {
+            Change::None => {}
+            Change::Overloaded { cut, opens } => {
+                let pause = opens.saturating_duration_since(Instant::now());
+                self.metrics.gate_closed(pause, cut.is_some());
+                self.overloads.log(|more| {
+                    let rate = cut.map(|(before, after)| format!(", rate {before:.1}/s -> {after:.1}/s"));
+                    let (rate, pause) = (rate.unwrap_or_default(), pause.as_millis());
+                    log::warn!("throttled by the API server: nothing is asked for {pause}ms{rate}{more}");
+                });
+            }
+            Change::Unreachable => log::warn!("the API server does not answer: it is probed until it does"),
         }
-        place
-    }
-
-    /// Takes a token, or tells when there will be one.
-    fn try_take(&self) -> Option<Instant> {
-        let bucket = self.bucket.as_ref()?;
-        bucket.lock().unwrap_or_else(PoisonError::into_inner).try_take(Instant::now()).err()
-    }
-
-    /// How long it takes until the bucket has given `tokens` tokens.
-    fn token_in(&self, tokens: usize, now: Instant) -> Duration {
-        self.bucket.as_ref().map_or(Duration::ZERO, |bucket| {
-            bucket.lock().unwrap_or_else(PoisonError::into_inner).wait_for(tokens, now)
-        })
-    }
-
-    fn refuse(&self, retry_after: Duration) -> Refused {
-        self.metrics.throttle_refused.inc();
-        Refused { retry_after }
     }
 }
 
-/// A place in the queue, given up on drop.
-struct Waiting<'a> {
+/// One who waits; gives up its place, or its turn, on drop.
+struct Waiter<'a> {
     throttle: &'a Throttle,
-    /// One for the attempt that is next.
-    position: usize,
+    place: Place,
+    lane: Lane,
+    my_turn: oneshot::Receiver<Sent>,
+    has_left: bool,
 }
 
-impl<'a> Waiting<'a> {
-    fn enter(throttle: &'a Throttle) -> Self {
-        throttle.metrics.throttle_waiting.inc();
-        Self { throttle, position: throttle.waiting.fetch_add(1, Ordering::Relaxed) + 1 }
-    }
-}
-
-impl Drop for Waiting<'_> {
+impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        self.throttle.metrics.throttle_waiting.dec();
-        self.throttle.waiting.fetch_sub(1, Ordering::Relaxed);
+        let shared = &self.throttle.0;
+        shared.metrics.throttle_waiting(self.lane.as_str()).dec();
+        if self.has_left {
+            return;
+        }
+        let mut state = shared.state();
+        if !state.lanes.leave(self.place)
+            && let Ok(sent) = self.my_turn.try_recv()
+        {
+            state.pace.take_back(sent);
+            state.in_flight -= 1;
+        }
+        self.throttle.serve(&mut state);
     }
 }
 
@@ -208,9 +333,17 @@ mod tests {
 
     const LIST: Operation = Operation { verb: "list", resource: "pods" };
 
-    fn throttle(qps: f64, burst: u32, max_in_flight: usize) -> Arc<Throttle> {
-        let limits = Limits { rate: Some(Rate { qps, burst }), max_wait: Duration::from_secs(10), max_in_flight };
-        Arc::new(Throttle::new(limits, Arc::new(Metrics::new(qps))))
+    fn limits(qps: f64, burst: u32, max_in_flight: usize) -> Limits {
+        let (rate, max_wait) = (Some(Rate { qps, burst }), Duration::from_secs(10));
+        Limits { rate, adaptive: true, min_qps: 0.5, max_wait, max_in_flight }
+    }
+
+    fn with(limits: Limits) -> Throttle {
+        Throttle::new(limits, Handle::current(), Arc::new(Metrics::new()))
+    }
+
+    fn throttle(qps: f64, burst: u32, max_in_flight: usize) -> Throttle {
+        with(limits(qps, burst, max_in_flight))
     }
 
     fn call_for(seconds: u64) -> Call {
@@ -246,7 +379,7 @@ mod tests {
         throttle.admit(&call_for(60), LIST).await.unwrap();
         let queued: Vec<_> = (0..10)
             .map(|_| {
-                let throttle = Arc::clone(&throttle);
+                let throttle = throttle.clone();
                 tokio::spawn(async move { throttle.admit(&call_for(60), LIST).await.map(drop) })
             })
             .collect();
@@ -265,7 +398,7 @@ mod tests {
         let order = Arc::new(Mutex::new(Vec::new()));
         let mut waiters = Vec::new();
         for n in 0..5 {
-            let (throttle, order) = (Arc::clone(&throttle), Arc::clone(&order));
+            let (throttle, order) = (throttle.clone(), Arc::clone(&order));
             waiters.push(tokio::spawn(async move {
                 throttle.admit(&call_for(60), LIST).await.unwrap();
                 order.lock().unwrap().push(n);
@@ -321,12 +454,149 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_a_rate_only_the_places_bound() {
-        let limits = Limits { rate: None, max_wait: Duration::from_secs(1), max_in_flight: 1 };
-        let throttle = Throttle::new(limits, Arc::new(Metrics::new(f64::INFINITY)));
+        let throttle = with(Limits { rate: None, ..limits(1.0, 1, 1) });
         let began = Instant::now();
         for _ in 0..1000 {
             throttle.admit(&call_for(1), LIST).await.unwrap();
         }
         assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    const OVERLOADED: Outcome = Outcome::Answered { status: 429, retry_after: Some(Duration::from_secs(1)) };
+
+    async fn end_with(throttle: &Throttle, outcome: Outcome) {
+        throttle.admit(&call_for(60), LIST).await.unwrap().ended(outcome);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_429_holds_all_attempts_back_and_cuts_the_rate() {
+        let throttle = throttle(10.0, 5, 8);
+        let began = Instant::now();
+        end_with(&throttle, OVERLOADED).await;
+        assert!(throttle.is_closed());
+        let refused = throttle.admit(&Call::until(began + Duration::from_millis(900)), LIST).await.unwrap_err();
+        assert_eq!((refused.why, began.elapsed()), (Why::Overloaded, Duration::ZERO));
+        assert!(refused.retry_after >= Duration::from_secs(1), "{refused}");
+        throttle.admit(&call_for(60), LIST).await.unwrap();
+        let due = Duration::from_secs_f64(1.0 + 1.0 / 7.0)..Duration::from_secs_f64(1.26 + 1.0 / 7.0);
+        assert!(due.contains(&began.elapsed()), "the saved tokens are gone, the rate is 7/s: {:?}", began.elapsed());
+        assert_eq!(throttle.0.metrics.throttle_rate.get(), 7.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fixed_rate_gives_way_to_nothing() {
+        let throttle = with(Limits { adaptive: false, ..limits(10.0, 5, 8) });
+        end_with(&throttle, OVERLOADED).await;
+        assert!(!throttle.is_closed());
+        assert_eq!(throttle.0.metrics.throttle_rate.get(), 10.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_dead_api_server_is_probed_by_one_attempt_and_all_go_on_when_it_answers() {
+        let throttle = throttle(1000.0, 1000, 8);
+        for _ in 0..3 {
+            end_with(&throttle, Outcome::NoAnswer).await;
+        }
+        let (waiting, wanted) = (call_for(60), 5);
+        let waiters: Vec<_> = (0..wanted).map(|_| tokio::spawn(admitted(throttle.clone(), waiting.clone()))).collect();
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let mut probes: Vec<_> = waiters.into_iter().collect();
+        assert_eq!(probes.iter().filter(|waiter| waiter.is_finished()).count(), 1);
+        let first = probes.iter().position(tokio::task::JoinHandle::is_finished).unwrap();
+        let mut probe = probes.remove(first).await.unwrap();
+        assert!(throttle.is_closed(), "while the probe is under way, nobody else asks");
+        probe.ended(Outcome::Answered { status: 200, retry_after: None });
+        drop(probe);
+        for waiter in probes {
+            drop(waiter.await.unwrap());
+        }
+        assert!(!throttle.is_closed());
+    }
+
+    async fn admitted(throttle: Throttle, call: Call) -> Permit {
+        throttle.admit(&call, LIST).await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_call_waits_at_most_two_token_intervals_behind_fifty_pages() {
+        let throttle = throttle(2.0, 1, 8);
+        throttle.admit(&call_for(60), LIST).await.unwrap();
+        let pages = tokio::spawn({
+            let throttle = throttle.clone();
+            async move {
+                for _ in 0..50 {
+                    throttle.admit(&call_for(60).in_lane(Lane::Bulk), LIST).await.unwrap();
+                }
+            }
+        });
+        for pause in [0, 130, 900, 1700] {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            let asked = Instant::now();
+            throttle.admit(&call_for(60), LIST).await.unwrap();
+            assert!(
+                asked.elapsed() <= Duration::from_millis(1001),
+                "two tokens of half a second: {:?}",
+                asked.elapsed()
+            );
+        }
+        assert!(!pages.is_finished());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn neither_lane_starves_the_other() {
+        let throttle = throttle(100.0, 1, 8);
+        let served = [Arc::new(Mutex::new(0_u32)), Arc::new(Mutex::new(0_u32))];
+        for (lane, served) in [Lane::Interactive, Lane::Bulk].into_iter().zip(&served) {
+            for _ in 0..20 {
+                let (throttle, served) = (throttle.clone(), Arc::clone(served));
+                tokio::spawn(async move {
+                    loop {
+                        throttle.admit(&call_for(60).in_lane(lane), LIST).await.unwrap();
+                        *served.lock().unwrap() += 1;
+                    }
+                });
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let [interactive, bulk] = served.map(|served| *served.lock().unwrap());
+        assert!((998..=1002).contains(&(interactive + bulk)), "{interactive} + {bulk}");
+        assert!(interactive.abs_diff(3 * bulk) <= 4, "three of four: {interactive} to {bulk}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_that_came_too_late_goes_to_the_next() {
+        let throttle = throttle(1.0, 1, 1);
+        let first = throttle.admit(&call_for(60), LIST).await.unwrap();
+        let call = call_for(60);
+        let mut gone = Box::pin(throttle.admit(&call, LIST));
+        assert!(futures_poll(&mut gone).is_none());
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        drop(first);
+        drop(gone);
+        let began = Instant::now();
+        throttle.admit(&call_for(60), LIST).await.unwrap();
+        assert_eq!(began.elapsed(), Duration::ZERO, "place and token were given back");
+    }
+
+    /// Polls once.
+    fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::pin::Pin::new(future).poll(&mut context) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn new_limits_count_for_those_who_wait_already() {
+        let throttle = throttle(0.1, 1, 8);
+        throttle.admit(&call_for(60), LIST).await.unwrap();
+        let began = Instant::now();
+        let waiter = tokio::spawn(admitted(throttle.clone(), call_for(60)));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        throttle.retune(limits(10.0, 1, 8));
+        drop(waiter.await.unwrap());
+        assert!(began.elapsed() <= Duration::from_millis(1101), "{:?}", began.elapsed());
+        assert_eq!(throttle.0.metrics.throttle_rate_ceiling.get(), 10.0);
     }
 }

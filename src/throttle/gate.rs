@@ -1,0 +1,183 @@
+//! The gate before the API server: closed for as long as it asks to be left alone, or cannot be reached. Pure.
+//!
+//! An overloaded API server names the time (`Retry-After`). One that does not answer at all is left alone for a time that
+//! doubles from one failed probe to the next, and then asked by a single attempt, the probe: the half-open state of a
+//! circuit breaker. So neither is stormed by those who have waited meanwhile.
+
+use tokio::time::{Duration, Instant};
+
+/// How many attempts in a row must go unanswered before the API server counts as unreachable: one or two are a
+/// connection that was cut, or one of several servers behind a load balancer that restarts.
+const UNREACHABLE_AFTER: u32 = 3;
+
+/// How long an unreachable API server is left alone at first.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// The longest that an unreachable API server is left alone, so that its return is soon noticed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The longest `Retry-After` that is obeyed. The API server itself asks for up to 32 s; more comes from a proxy that knows
+/// no better, and a replica that is silent for an hour helps nobody.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
+
+/// How much later than asked for the gate opens at most, in parts: replicas that were rejected together do not come back
+/// together.
+const SPREAD: f64 = 0.25;
+
+/// Why the gate is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// The API server asked to be left alone.
+    Overloaded,
+    /// It does not answer.
+    Unreachable,
+}
+
+/// Open at first.
+#[derive(Debug, Clone, Default)]
+pub struct Gate {
+    opens: Option<Instant>,
+    overloaded: bool,
+    /// Attempts in a row that were not answered.
+    unanswered: u32,
+    probing: bool,
+}
+
+impl Gate {
+    /// Whether an attempt may pass.
+    ///
+    /// # Errors
+    /// Why not, and when the gate opens; `None`: when the probe that is under way has ended.
+    pub fn check(&self, now: Instant) -> Result<(), (Closed, Option<Instant>)> {
+        let why = if self.overloaded { Closed::Overloaded } else { Closed::Unreachable };
+        match self.opens {
+            Some(opens) if opens > now => Err((why, Some(opens))),
+            _ if self.probing => Err((Closed::Unreachable, None)),
+            _ => Ok(()),
+        }
+    }
+
+    /// An attempt passes. True if it is the probe of an unreachable API server.
+    pub fn pass(&mut self) -> bool {
+        self.probing = self.is_unreachable();
+        self.probing
+    }
+
+    /// The API server answered, whatever it said.
+    pub fn answered(&mut self) {
+        (self.unanswered, self.probing) = (0, false);
+    }
+
+    /// The API server asks to be left alone for `retry_after`. `spread`, from 0 to 1, is chance. Tells when the gate opens.
+    pub fn overloaded(&mut self, retry_after: Duration, spread: f64, now: Instant) -> Instant {
+        self.close(retry_after.min(LONGEST_RETRY_AFTER), spread, now, true)
+    }
+
+    /// An attempt brought no answer. True if the API server counts as unreachable from now on.
+    pub fn unanswered(&mut self, was_probe: bool, spread: f64, now: Instant) -> bool {
+        let was_unreachable = self.is_unreachable();
+        if was_unreachable && !was_probe {
+            // It left before the gate was closed and says nothing new.
+            return false;
+        }
+        self.probing = false;
+        self.unanswered = self.unanswered.saturating_add(1);
+        if self.is_unreachable() {
+            let doublings = self.unanswered - UNREACHABLE_AFTER;
+            let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_PAUSE);
+            self.close(pause, spread, now, false);
+        }
+        self.is_unreachable() && !was_unreachable
+    }
+
+    /// An attempt was given up before it could be answered. If it was the probe, another may go.
+    pub fn abandoned(&mut self, was_probe: bool) {
+        self.probing &= !was_probe;
+    }
+
+    fn is_unreachable(&self) -> bool {
+        self.unanswered >= UNREACHABLE_AFTER
+    }
+
+    fn close(&mut self, pause: Duration, spread: f64, now: Instant, overloaded: bool) -> Instant {
+        let opens = now + pause.mul_f64(1.0 + SPREAD * spread);
+        if self.opens.is_none_or(|before| before < opens) {
+            (self.opens, self.overloaded) = (Some(opens), overloaded);
+        }
+        self.opens.unwrap_or(opens)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn it_is_closed_for_as_long_as_the_api_server_asks_and_a_little_more() {
+        let start = Instant::now();
+        let mut gate = Gate::default();
+        assert_eq!(gate.overloaded(ms(1000), 0.0, start), start + ms(1000));
+        assert_eq!(gate.overloaded(ms(1000), 1.0, start), start + ms(1250));
+        assert_eq!(gate.overloaded(ms(500), 0.0, start), start + ms(1250), "a shorter time opens nothing");
+        assert_eq!(gate.check(start + ms(1249)), Err((Closed::Overloaded, Some(start + ms(1250)))));
+        assert_eq!(gate.check(start + ms(1250)), Ok(()));
+    }
+
+    #[test]
+    fn an_absurd_retry_after_is_cut_short() {
+        let start = Instant::now();
+        assert_eq!(Gate::default().overloaded(ms(86_400_000), 0.0, start), start + LONGEST_RETRY_AFTER);
+    }
+
+    #[test]
+    fn one_cut_connection_closes_nothing() {
+        let start = Instant::now();
+        let mut gate = Gate::default();
+        for _ in 0..10 {
+            assert!(!gate.unanswered(false, 0.0, start) && !gate.unanswered(false, 0.0, start));
+            gate.answered();
+            assert_eq!(gate.check(start), Ok(()));
+        }
+    }
+
+    #[test]
+    fn an_unreachable_api_server_is_probed_by_one_attempt_at_growing_intervals() {
+        let start = Instant::now();
+        let mut gate = Gate::default();
+        let news = (0..8).filter(|_| gate.unanswered(false, 0.0, start)).count();
+        assert_eq!(news, 1, "attempts that were under way fail late and say nothing new");
+        let mut now = start;
+        for pause in [250, 500, 1000, 2000, 2000] {
+            assert_eq!(gate.check(now), Err((Closed::Unreachable, Some(now + ms(pause)))));
+            now += ms(pause);
+            assert_eq!(gate.check(now), Ok(()));
+            assert!(gate.pass());
+            assert_eq!(gate.check(now), Err((Closed::Unreachable, None)), "one probe at a time");
+            assert!(!gate.unanswered(true, 0.0, now));
+        }
+        now += ms(2000);
+        assert!(gate.pass());
+        gate.answered();
+        assert!(!gate.pass());
+        assert_eq!(gate.check(now), Ok(()), "once it answers, all may ask");
+    }
+
+    #[test]
+    fn a_probe_that_is_given_up_makes_room_for_another() {
+        let start = Instant::now();
+        let mut gate = Gate::default();
+        for _ in 0..UNREACHABLE_AFTER {
+            gate.unanswered(false, 0.0, start);
+        }
+        let later = start + ms(250);
+        assert!(gate.pass());
+        gate.abandoned(false);
+        assert!(gate.check(later).is_err(), "another attempt that was given up");
+        gate.abandoned(true);
+        assert_eq!(gate.check(later), Ok(()));
+    }
+}

@@ -1,0 +1,185 @@
+//! When the next attempt may leave: the bucket, its rate and the gate in one. Pure, driven by `now`; the queue before it
+//! and the clock are [`super::Throttle`]'s.
+
+use super::adaptive::AdaptiveRate;
+use super::bucket::TokenBucket;
+use super::gate::{Closed, Gate};
+use super::{Limits, Outcome};
+use tokio::time::{Duration, Instant};
+
+/// How long an overloaded API server is left alone if it does not say: as long as API Priority and Fairness asks for at
+/// first.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// An attempt that has left.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    /// When.
+    pub at: Instant,
+    /// Whether it took the last whole token: then the rate is what holds attempts up.
+    drained: bool,
+    /// Whether it probes an unreachable API server.
+    probe: bool,
+}
+
+/// Why no attempt may leave now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// The gate's reason; `None`: there is no token.
+    pub closed: Option<Closed>,
+    /// When to look again; `None`: when an attempt has ended.
+    pub until: Option<Instant>,
+}
+
+/// What an outcome has changed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Change {
+    /// Nothing that is worth telling.
+    None,
+    /// The API server said that it is overloaded.
+    Overloaded {
+        /// The rate before and after, in calls per second; `None` if it was not cut.
+        cut: Option<(f64, f64)>,
+        /// When the gate opens again.
+        opens: Instant,
+    },
+    /// The API server does not answer any more.
+    Unreachable,
+}
+
+/// The state of the pace.
+#[derive(Debug, Clone)]
+pub struct Pace {
+    limits: Limits,
+    /// `None`: without a limit on the rate.
+    rated: Option<(TokenBucket, AdaptiveRate)>,
+    gate: Gate,
+}
+
+impl Pace {
+    /// A pace with a full bucket and an open gate.
+    #[must_use]
+    pub fn new(limits: Limits, now: Instant) -> Self {
+        let rated = limits.rate.map(|rate| {
+            let adaptive = AdaptiveRate::new(rate.qps, limits.min_qps, now);
+            (TokenBucket::new(rate.qps, f64::from(rate.burst), now), adaptive)
+        });
+        Self { limits, rated, gate: Gate::default() }
+    }
+
+    /// The same pace under other limits: what has been learnt of the API server stays.
+    pub fn retune(&mut self, limits: Limits, now: Instant) {
+        let fresh = Self::new(limits, now);
+        self.rated = match (self.rated.take(), fresh.rated) {
+            (Some((bucket, mut adaptive)), Some(_)) if limits.adaptive => {
+                limits.rate.inspect(|rate| adaptive.set_bounds(rate.qps, limits.min_qps));
+                Some((bucket, adaptive))
+            }
+            (Some((bucket, _)), Some((_, adaptive))) => Some((bucket, adaptive)),
+            (_, fresh) => fresh,
+        };
+        self.limits = limits;
+        self.apply_rate(now);
+    }
+
+    /// Calls per second at present. `None`: without a limit.
+    #[must_use]
+    pub fn rate(&self) -> Option<f64> {
+        self.rated.as_ref().map(|(_, adaptive)| adaptive.rate())
+    }
+
+    /// Whether the gate is closed.
+    #[must_use]
+    pub fn is_closed(&self, now: Instant) -> bool {
+        self.gate.check(now).is_err()
+    }
+
+    /// Whether an attempt may leave.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&mut self, now: Instant) -> Result<(), Hold> {
+        self.gate.check(now).map_err(|(why, until)| Hold { closed: Some(why), until })?;
+        let Some((bucket, _)) = &mut self.rated else { return Ok(()) };
+        bucket.peek(now).map_err(|until| Hold { closed: None, until: Some(until) })
+    }
+
+    /// An attempt leaves, after [`Pace::check`] has let it.
+    pub fn send(&mut self, now: Instant) -> Sent {
+        let drained = self.rated.as_mut().is_some_and(|(bucket, _)| {
+            let taken = bucket.try_take(now);
+            debug_assert!(taken.is_ok(), "an attempt has left without a token");
+            bucket.is_drained()
+        });
+        Sent { at: now, drained, probe: self.gate.pass() }
+    }
+
+    /// An attempt has not left after all.
+    pub fn take_back(&mut self, sent: Sent) {
+        self.gate.abandoned(sent.probe);
+        if let Some((bucket, _)) = &mut self.rated {
+            bucket.put_back();
+        }
+    }
+
+    /// An attempt has ended. `spread`, from 0 to 1, is chance.
+    pub fn ended(&mut self, sent: Sent, outcome: Outcome, spread: f64, now: Instant) -> Change {
+        match outcome {
+            Outcome::Abandoned => {
+                self.gate.abandoned(sent.probe);
+                Change::None
+            }
+            Outcome::NoAnswer if self.gate.unanswered(sent.probe, spread, now) => Change::Unreachable,
+            Outcome::NoAnswer => Change::None,
+            Outcome::Answered { status, retry_after } => {
+                self.gate.answered();
+                match (status, retry_after) {
+                    (429, _) | (503, Some(_)) if self.limits.adaptive => {
+                        self.overloaded(sent, retry_after.unwrap_or(DEFAULT_RETRY_AFTER), spread, now)
+                    }
+                    (200..500, _) if sent.drained && self.limits.adaptive => {
+                        self.grow(now);
+                        Change::None
+                    }
+                    _ => Change::None,
+                }
+            }
+        }
+    }
+
+    /// How long it takes until `tokens` more attempts may have left, and what it is that holds them up.
+    #[must_use]
+    pub fn wait_for(&mut self, tokens: usize, now: Instant) -> (Duration, Option<Closed>) {
+        let closed = self.gate.check(now).err();
+        let opens = closed.and_then(|(_, opens)| opens).unwrap_or(now).saturating_duration_since(now);
+        let token = self.rated.as_mut().map_or(Duration::ZERO, |(bucket, _)| bucket.wait_for(tokens, now));
+        (opens.max(token), closed.map(|(why, _)| why))
+    }
+
+    fn overloaded(&mut self, sent: Sent, retry_after: Duration, spread: f64, now: Instant) -> Change {
+        let opens = self.gate.overloaded(retry_after, spread, now);
+        let cut = self.rated.as_mut().and_then(|(bucket, adaptive)| {
+            let before = adaptive.rate();
+            // What has been saved up was saved for an API server with room.
+            bucket.dry_until(opens);
+            adaptive.overloaded(sent.at, now).then(|| (before, adaptive.rate()))
+        });
+        self.apply_rate(now);
+        Change::Overloaded { cut, opens }
+    }
+
+    fn grow(&mut self, now: Instant) {
+        if let Some((_, adaptive)) = &mut self.rated {
+            adaptive.succeeded(now);
+        }
+        self.apply_rate(now);
+    }
+
+    /// Below its ceiling the rate allows bursts of as many seconds' worth as at the ceiling.
+    fn apply_rate(&mut self, now: Instant) {
+        if let (Some((bucket, adaptive)), Some(ceiling)) = (&mut self.rated, self.limits.rate) {
+            let part = adaptive.rate() / ceiling.qps;
+            bucket.set(adaptive.rate(), (f64::from(ceiling.burst) * part).max(1.0), now);
+        }
+    }
+}
