@@ -5,7 +5,8 @@
 //! histogram taken over from the controller that this one replaces.
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
 use tokio::time::Duration;
 
@@ -33,6 +34,8 @@ pub struct Metrics {
     pub throttle_admitted: IntCounter,
     /// Attempts that the throttle refused because they could not be served in time.
     pub throttle_refused: IntCounter,
+    /// Tokens per second at present.
+    pub throttle_rate: Gauge,
     throttle_wait: Histogram,
     /// Attempts that wait in the throttle.
     pub throttle_waiting: IntGauge,
@@ -40,6 +43,7 @@ pub struct Metrics {
     answer_age: Histogram,
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
+    settings_reloads: IntCounterVec,
     /// How often the templates had changed, but could not be used.
     pub template_reload_failures: IntCounter,
 }
@@ -71,6 +75,10 @@ impl Metrics {
                 "aenv_controller_throttle_refused_total",
                 "Attempts refused by our own limit because they could not be served in time.",
             ),
+            throttle_rate: build.keep(Gauge::new(
+                "aenv_controller_throttle_rate",
+                "The rate at which API calls are let through, in tokens per second.",
+            )),
             throttle_wait: build.histogram(
                 "aenv_controller_throttle_wait_seconds",
                 "How long admitted attempts waited for their turn.",
@@ -98,19 +106,21 @@ impl Metrics {
                 &["route"],
                 &SECONDS,
             ),
+            settings_reloads: build.counter_vec(
+                "aenv_controller_settings_reloads_total",
+                "How often the settings were read again, by outcome: applied (something took effect), unchanged (nothing did), refused (faults; the old ones stay).",
+                &["outcome"],
+            ),
             template_reload_failures: build.counter(
                 "aenv_controller_template_reload_failures_total",
                 "How often the templates had changed but could not be used; the last good ones stay.",
             ),
             registry: build.0,
         };
-        let rate = prometheus::Gauge::new(
-            "aenv_controller_throttle_rate",
-            "The rate at which API calls are let through, in tokens per second.",
-        )
-        .expect(VALID);
-        rate.set(qps);
-        metrics.registry.register(Box::new(rate)).expect(VALID);
+        for outcome in ["applied", "unchanged", "refused"] {
+            metrics.settings_reloads.with_label_values(&[outcome]);
+        }
+        metrics.throttle_rate.set(qps);
         metrics
     }
 
@@ -136,6 +146,11 @@ impl Metrics {
     pub fn http_request(&self, route: &str, method: &str, code: u16, took: Duration) {
         self.http_requests.with_label_values(&[route, method, &code.to_string()]).inc();
         self.http_duration.with_label_values(&[route]).observe(took.as_secs_f64());
+    }
+
+    /// Records that the settings were read again: `applied`, `unchanged` or `refused`.
+    pub fn settings_reload(&self, outcome: &'static str) {
+        self.settings_reloads.with_label_values(&[outcome]).inc();
     }
 
     /// Everything in Prometheus' text format; see [`CONTENT_TYPE`].

@@ -68,7 +68,7 @@ where
         let transport = self.transport.clone();
         Box::pin(async move {
             let call = request.extensions().get::<Call>().cloned();
-            let call = call.unwrap_or_else(|| Call::until(Instant::now() + throttle.max_wait));
+            let call = call.unwrap_or_else(|| Call::until(Instant::now() + throttle.limits.get().max_wait));
             let operation = request.extensions().get::<Operation>().copied().unwrap_or(UNNAMED);
             let mut permit = throttle.admit(&call, operation).await?;
             let response = match transport.oneshot(request).await {

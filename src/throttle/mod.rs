@@ -10,6 +10,7 @@ pub mod bucket;
 pub mod layer;
 
 use crate::call::{Call, Operation};
+use crate::live::Live;
 use crate::metrics::Metrics;
 use bucket::TokenBucket;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,13 +49,13 @@ pub struct Refused {
 /// The one gate to the API server. Shared by all calls of the process.
 #[derive(Debug)]
 pub struct Throttle {
-    bucket: Option<Mutex<TokenBucket>>,
+    bucket: Mutex<Option<TokenBucket>>,
     /// Held by the attempt that is next; the queue before it is the semaphore's, which is fair.
     turn: Semaphore,
     /// Attempts that wait, the one whose turn it is included.
     waiting: AtomicUsize,
     in_flight: Arc<Semaphore>,
-    max_wait: Duration,
+    limits: Live<Limits>,
     metrics: Arc<Metrics>,
 }
 
@@ -110,13 +111,26 @@ impl Throttle {
     #[must_use]
     pub fn new(limits: Limits, metrics: Arc<Metrics>) -> Self {
         Self {
-            bucket: limits.rate.map(|rate| Mutex::new(TokenBucket::new(rate.qps, rate.burst, Instant::now()))),
+            bucket: Mutex::new(limits.rate.map(|rate| TokenBucket::new(rate.qps, rate.burst, Instant::now()))),
             turn: Semaphore::new(1),
             waiting: AtomicUsize::new(0),
             in_flight: Arc::new(Semaphore::new(limits.max_in_flight)),
-            max_wait: limits.max_wait,
+            limits: Live::new(limits),
             metrics,
         }
+    }
+
+    /// Replaces the limits. A new rate starts with a full bucket.
+    pub fn retune(&self, limits: Limits) {
+        let before = self.limits.get();
+        self.limits.set(limits);
+        if before.rate != limits.rate {
+            let bucket = limits.rate.map(|rate| TokenBucket::new(rate.qps, rate.burst, Instant::now()));
+            *self.bucket.lock().unwrap_or_else(PoisonError::into_inner) = bucket;
+            self.metrics.throttle_rate.set(limits.rate.map_or(f64::INFINITY, |rate| rate.qps));
+        }
+        self.in_flight.add_permits(limits.max_in_flight.saturating_sub(before.max_in_flight));
+        self.in_flight.forget_permits(before.max_in_flight.saturating_sub(limits.max_in_flight));
     }
 
     /// Waits for a place and a token.
@@ -128,7 +142,7 @@ impl Throttle {
     /// `max_wait`; or then, if the calls under way did not end in time.
     pub async fn admit(&self, call: &Call, operation: Operation) -> Result<Permit, Refused> {
         let arrived = Instant::now();
-        let latest = call.deadline().min(arrived + self.max_wait);
+        let latest = call.deadline().min(arrived + self.limits.get().max_wait);
         let wait = Waiting::enter(self);
         let retry_after = self.token_in(wait.position, arrived);
         if arrived + retry_after > latest {
@@ -164,15 +178,13 @@ impl Throttle {
 
     /// Takes a token, or tells when there will be one.
     fn try_take(&self) -> Option<Instant> {
-        let bucket = self.bucket.as_ref()?;
-        bucket.lock().unwrap_or_else(PoisonError::into_inner).try_take(Instant::now()).err()
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner).as_mut()?.try_take(Instant::now()).err()
     }
 
     /// How long it takes until the bucket has given `tokens` tokens.
     fn token_in(&self, tokens: usize, now: Instant) -> Duration {
-        self.bucket.as_ref().map_or(Duration::ZERO, |bucket| {
-            bucket.lock().unwrap_or_else(PoisonError::into_inner).wait_for(tokens, now)
-        })
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        bucket.as_mut().map_or(Duration::ZERO, |bucket| bucket.wait_for(tokens, now))
     }
 
     fn refuse(&self, retry_after: Duration) -> Refused {
