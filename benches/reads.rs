@@ -8,6 +8,7 @@ use aenv_controller::cluster::slim;
 use aenv_controller::instances::InstanceRow;
 use aenv_controller::labels::Narrowing;
 use aenv_controller::listing::{Listing, Shape};
+use aenv_controller::live::Live;
 use aenv_controller::memo::{Asked, Key, Limits, Memo};
 use aenv_controller::metrics::Metrics;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -72,7 +73,7 @@ fn remember(criterion: &mut Criterion) {
     let hour = Duration::from_secs(3600);
     let limits = Limits { list_ttl: hour, get_ttl: hour, max_bytes: 1 << 26, fetch_deadline: hour };
     let metrics = Arc::new(Metrics::new(50.0));
-    let memo: Memo<_, Infallible> = Memo::new("bench", limits, runtime.handle().clone(), metrics);
+    let memo: Memo<_, Infallible> = Memo::new("bench", Live::new(limits), runtime.handle().clone(), metrics);
     let everything = Key::List(Narrowing::default());
     let asked = Asked { deadline: Instant::now() + hour, no_cache: false };
     let ask = |key: &Key| memo.read(key.clone(), asked, |_| async { Ok(listing()) });

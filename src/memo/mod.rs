@@ -12,6 +12,7 @@ pub use key::Key;
 
 use crate::call::Call;
 use crate::labels::ObjectName;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use flight::{Flight, Seat};
 use moka::policy::EvictionPolicy;
@@ -149,7 +150,7 @@ impl<V, E> Clone for Memo<V, E> {
 
 struct Inner<V, E> {
     resource: &'static str,
-    limits: Limits,
+    limits: Live<Limits>,
     answers: Cache<Key, Arc<Answer<V>>>,
     /// The newest flight of each question. Answers are put into memory under this lock, so that a look at both
     /// sees a fetch either here or there.
@@ -165,14 +166,13 @@ struct Inner<V, E> {
 impl<V: Memorable, E: Send + Sync + 'static> Memo<V, E> {
     /// An empty memory. `resource` is its name in the metrics; fetches run on `runtime`.
     #[must_use]
-    pub fn new(resource: &'static str, limits: Limits, runtime: Handle, metrics: Arc<Metrics>) -> Self {
+    pub fn new(resource: &'static str, limits: Live<Limits>, runtime: Handle, metrics: Arc<Metrics>) -> Self {
         let weigh = |_: &Key, answer: &Arc<Answer<V>>| u32::try_from(answer.value.bytes()).unwrap_or(u32::MAX);
         let answers = Cache::builder()
             .weigher(weigh)
-            .max_capacity(limits.max_bytes)
+            .max_capacity(limits.get().max_bytes)
             // A new answer is always worth more than an old one here; moka's default would refuse it a place.
             .eviction_policy(EvictionPolicy::lru())
-            .time_to_live(limits.list_ttl.max(limits.get_ttl))
             .build();
         let flights = Mutex::default();
         let (generation, warned) = (AtomicU64::new(0), AtomicBool::new(false));
@@ -261,7 +261,7 @@ impl<V: Memorable, E: Send + Sync + 'static> Memo<V, E> {
             let Some(generation) = landing.begin() else { return };
             let wanted = Arc::clone(&landing.flight);
             let began = Instant::now();
-            let deadline = began + landing.inner.limits.fetch_deadline;
+            let deadline = began + landing.inner.limits.get().fetch_deadline;
             let outcome = fetch(Call::until(deadline).while_wanted(move || wanted.is_wanted())).await;
             landing.land(outcome.map(|value| Arc::new(Answer { value, began, read: Instant::now(), generation })));
         });
@@ -275,7 +275,7 @@ impl<V: Memorable, E> Inner<V, E> {
 
     /// An answer that takes more than all the room cannot be kept, and each question costs a fetch.
     fn warn_if_too_large(&self, value: &V) {
-        let too_large = value.bytes() as u64 > self.limits.max_bytes;
+        let too_large = value.bytes() as u64 > self.limits.get().max_bytes;
         if too_large && !self.warned.swap(true, Ordering::Relaxed) {
             log::warn!(
                 "an answer about {} takes {} bytes of memory and cannot be kept: raise memo.max_bytes",
@@ -287,8 +287,8 @@ impl<V: Memorable, E> Inner<V, E> {
 
     fn ttl(&self, key: &Key) -> Duration {
         match key {
-            Key::One(_) => self.limits.get_ttl,
-            Key::List(_) => self.limits.list_ttl,
+            Key::One(_) => self.limits.get().get_ttl,
+            Key::List(_) => self.limits.get().list_ttl,
         }
     }
 

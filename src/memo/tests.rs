@@ -1,5 +1,6 @@
 use super::*;
 use crate::labels::{LabelValue, Narrowing};
+use crate::live::Live;
 use std::sync::atomic::AtomicUsize;
 use tokio::sync::Notify;
 use tokio::time::{advance, sleep};
@@ -35,7 +36,7 @@ fn limits() -> Limits {
 }
 
 fn memo_with(limits: Limits) -> Memo<Names, &'static str> {
-    Memo::new("test", limits, Handle::current(), Arc::new(Metrics::new(1.0)))
+    Memo::new("test", Live::new(limits), Handle::current(), Arc::new(Metrics::new(1.0)))
 }
 
 fn asked_for(seconds: u64) -> Asked {
