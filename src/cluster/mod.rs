@@ -15,7 +15,7 @@ pub mod retry;
 pub mod slim;
 mod write;
 
-pub use client::{Cluster, ListPlan, Settings};
+pub use client::{Cluster, ListPlan, Paging, Settings};
 pub use creation::{Creation, Writer};
 pub use error::{Error, Failed};
 pub use resource::Resource;

@@ -4,7 +4,7 @@
 //! stands for. When that moment is gone (410 Expired, <https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>)
 //! the list begins again once, and the token that the API server offers for going on inconsistently is not used.
 
-use super::client::{Cluster, ListPlan, built};
+use super::client::{Cluster, ListPlan, Paging, built};
 use super::error::Error;
 use super::resource::Resource;
 use crate::call::{Call, Operation};
@@ -31,7 +31,7 @@ impl Cluster {
             let request = self.requests(resource).get(name.as_str(), &GetParams::default());
             self.attempt(operation, built(request)?, call).await
         };
-        let body = self.settings.retry.run(call, attempt).await?;
+        let body = self.settings.retry.get().run(call, attempt).await?;
         serde_json::from_slice(&body).map_err(Error::Unreadable)
     }
 
@@ -60,11 +60,12 @@ impl Cluster {
         narrowing: &Narrowing,
         call: &Call,
     ) -> Result<Vec<T>, Error> {
+        let Paging { page_size, plan } = self.settings.paging.get();
         let mut params = ListParams {
             label_selector: narrowing.label_selector(),
             field_selector: narrowing.field_selector(),
-            ..match self.settings.list_plan {
-                ListPlan::Paged => ListParams::default().limit(self.settings.page_size.get()),
+            ..match plan {
+                ListPlan::Paged => ListParams::default().limit(page_size.get()),
                 ListPlan::WatchCache => ListParams::default().at("0"),
             }
         };
@@ -82,7 +83,7 @@ impl Cluster {
     async fn page(&self, resource: Resource, params: &ListParams, call: &Call) -> Result<Bytes, Error> {
         let operation = Operation { verb: "list", resource: resource.plural() };
         let attempt = || async { self.attempt(operation, built(self.requests(resource).list(params))?, call).await };
-        self.settings.retry.run(call, attempt).await
+        self.settings.retry.get().run(call, attempt).await
     }
 }
 

@@ -77,7 +77,7 @@ impl Cluster {
             Err(error)
         };
         let may_exist = || open.load(Ordering::Relaxed);
-        let stored = self.settings.retry.run(call, attempt).await;
+        let stored = self.settings.retry.get().run(call, attempt).await;
         let stored =
             stored.map_err(|error| NotCreated { may_exist: may_exist() && !error.is_already_exists(), error })?;
         serde_json::from_slice(&stored).map_err(|error| NotCreated { error: Error::Unreadable(error), may_exist: true })
@@ -100,7 +100,7 @@ impl Cluster {
             let request = self.requests(resource).replace(name.as_str(), &PostParams::default(), body.clone());
             self.attempt(operation, built(request)?, call).await
         };
-        let stored = self.settings.retry.run(call, attempt).await?;
+        let stored = self.settings.retry.get().run(call, attempt).await?;
         serde_json::from_slice(&stored).map_err(Error::Unreadable)
     }
 
@@ -123,7 +123,7 @@ impl Cluster {
         id: RequestId,
         call: &Call,
     ) -> Result<bool, Error> {
-        let found = self.settings.retry.run(call, || self.find_own(resource, name, id, call)).await;
+        let found = self.settings.retry.get().run(call, || self.find_own(resource, name, id, call)).await;
         let stored = match found {
             Ok(Some(stored)) => stored,
             Ok(None) => return Ok(false),
@@ -157,7 +157,7 @@ impl Cluster {
                 }
             }
         };
-        self.settings.retry.run(call, attempt).await
+        self.settings.retry.get().run(call, attempt).await
     }
 
     /// The object as JSON, in the namespace whatever its template says, with the annotation that says who made it.
