@@ -9,7 +9,7 @@ use aenv_controller::logger::Logger;
 #[cfg(feature = "sandbox")]
 use aenv_controller::sandbox::Options;
 use aenv_controller::settings::{Reloader, Settings, environment};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -125,6 +125,8 @@ struct Signals {
 struct Ends {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
+    on_terminal: bool,
 }
 
 impl Ends {
@@ -132,13 +134,30 @@ impl Ends {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            () = terminal_closed(&mut self.hangup, self.on_terminal) => "the terminal is closed",
+        }
+    }
+}
+
+/// SIGHUP says two things: read the settings again, as daemons take it, and, what it was made for, that the terminal is
+/// gone. A sandbox that somebody tried out should not outlive its window.
+async fn terminal_closed(hangup: &mut Signal, on_terminal: bool) {
+    loop {
+        hangup.recv().await;
+        if on_terminal && !io::stderr().is_terminal() {
+            return;
         }
     }
 }
 
 impl Signals {
     fn listen() -> io::Result<Self> {
-        let end = Ends { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+        let end = Ends {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            on_terminal: io::stderr().is_terminal(),
+        };
         Ok(Self { end, hangup: signal(SignalKind::hangup())? })
     }
 

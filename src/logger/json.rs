@@ -66,15 +66,14 @@ mod tests {
     fn a_record_is_one_object_on_one_line_with_its_key_values_as_fields() {
         let values: &[(&str, Value<'_>)] =
             &[("status", 200.into()), ("took", 1.5.into()), ("kept", true.into()), ("trace", "t-77".into())];
-        let record = Record::builder()
-            .level(Level::Warn)
-            .target("aenv_controller::http")
-            .args(format_args!("two\nlines of \"{}\"", "text"))
-            .key_values(&values)
-            .build();
         let now = "2026-01-02T03:04:05.678901Z".parse().unwrap();
+        let written = |message: Arguments<'_>| {
+            let mut record = Record::builder();
+            record.level(Level::Warn).target("aenv_controller::http").args(message).key_values(&values);
+            serde_json::to_string(&line(&record.build(), now)).unwrap()
+        };
         assert_eq!(
-            serde_json::to_string(&line(&record, now)).unwrap(),
+            written(format_args!("two\nlines of \"{}\"", "text")),
             r#"{"timestamp":"2026-01-02T03:04:05.678Z","level":"WARN","target":"aenv_controller::http","message":"two\nlines of \"text\"","kept":true,"status":200,"took":1.5,"trace":"t-77"}"#
         );
     }
