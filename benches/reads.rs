@@ -71,9 +71,9 @@ fn render(criterion: &mut Criterion) {
 fn remember(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("threads can be started");
     let hour = Duration::from_secs(3600);
-    let limits = Limits { list_ttl: hour, get_ttl: hour, max_bytes: 1 << 26, fetch_deadline: hour };
+    let limits = Limits { list_ttl: hour, get_ttl: hour, fetch_deadline: hour };
     let metrics = Arc::new(Metrics::new(50.0));
-    let memo: Memo<_, Infallible> = Memo::new("bench", Live::new(limits), runtime.handle().clone(), metrics);
+    let memo: Memo<_, Infallible> = Memo::new("bench", 1 << 26, Live::new(limits), runtime.handle().clone(), metrics);
     let everything = Key::List(Narrowing::default());
     let asked = Asked { deadline: Instant::now() + hour, no_cache: false };
     let ask = |key: &Key| memo.read(key.clone(), asked, |_| async { Ok(listing()) });

@@ -157,10 +157,21 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let cluster = Cluster::new(config, cluster_settings(settings, namespace, &tuning), throttle)
         .map_err(|error| StartError::Client { source_name, error: error.to_string() })?;
     let writer = Writer::new(Arc::new(cluster), Handle::current());
-    let services_memo = Memo::new("services", tuning.objects.clone(), Handle::current(), Arc::clone(&metrics));
-    let instances_memo = Memo::new("instances", tuning.objects.clone(), Handle::current(), Arc::clone(&metrics));
+    // Descriptions of environments are few and small; the rest is shared evenly.
+    let for_environments = settings.memo.max_bytes / 16;
+    let max_bytes = (settings.memo.max_bytes - for_environments) / 2;
+    let services_memo =
+        Memo::new("services", max_bytes, tuning.objects.clone(), Handle::current(), Arc::clone(&metrics));
+    let instances_memo =
+        Memo::new("instances", max_bytes, tuning.objects.clone(), Handle::current(), Arc::clone(&metrics));
     let domain = format!("{namespace}.{}", settings.services.domain_suffix);
-    let envhub_memo = Memo::new("environments", tuning.environments.clone(), Handle::current(), Arc::clone(&metrics));
+    let envhub_memo = Memo::new(
+        "environments",
+        for_environments,
+        tuning.environments.clone(),
+        Handle::current(),
+        Arc::clone(&metrics),
+    );
     let envhub = settings.envhub.url.as_deref().map(|url| EnvHub::new(url, envhub_memo)).transpose();
     let api = Arc::new(Api {
         services: Services::new(writer.clone(), services_memo, Arc::clone(&templates), domain),

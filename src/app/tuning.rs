@@ -60,23 +60,12 @@ fn paging(list: &settings::List) -> Paging {
     Paging { page_size: list.page_size, plan }
 }
 
-/// Descriptions of environments are few and small. Services and instances share the rest evenly.
-fn bytes_for_environments(memo: &settings::Memo) -> u64 {
-    memo.max_bytes / 16
-}
-
 fn object_limits(Settings { memo, server, .. }: &Settings) -> memo::Limits {
-    memo::Limits {
-        list_ttl: memo.list_ttl,
-        get_ttl: memo.get_ttl,
-        max_bytes: (memo.max_bytes - bytes_for_environments(memo)) / 2,
-        fetch_deadline: server.request_deadline,
-    }
+    memo::Limits { list_ttl: memo.list_ttl, get_ttl: memo.get_ttl, fetch_deadline: server.request_deadline }
 }
 
 fn environment_limits(settings: &Settings) -> memo::Limits {
-    let max_bytes = bytes_for_environments(&settings.memo);
-    memo::Limits { get_ttl: envhub::FRESH, max_bytes, ..object_limits(settings) }
+    memo::Limits { get_ttl: envhub::FRESH, ..object_limits(settings) }
 }
 
 fn request_limits(server: &settings::Server) -> http::Limits {

@@ -11,8 +11,8 @@ const QUIET: [(&str, LevelFilter); 2] = [("actix_server", LevelFilter::Warn), ("
 
 /// A level for all modules, then levels for some, separated by commas: `info,aenv_controller::memo=debug`.
 ///
-/// The words are those of env_logger, but for a bare name, which there means all that the module of that name says: here
-/// it is refused, since more often it is a slip (`inof`) that silences everything else.
+/// The words are those of env_logger, but for a bare name, which there means all that the module of that name says;
+/// here it is refused, since more often it is a slip (`inof`) that silences everything else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directives {
     all: LevelFilter,

@@ -32,8 +32,6 @@ pub struct Limits {
     pub list_ttl: Duration,
     /// How long one object is fresh. Zero as above; it is then not looked for in lists either.
     pub get_ttl: Duration,
-    /// The most bytes of answers; the least recently used go first.
-    pub max_bytes: u64,
     /// How long a fetch may take.
     pub fetch_deadline: Duration,
 }
@@ -150,6 +148,7 @@ impl<V, E> Clone for Memo<V, E> {
 
 struct Inner<V, E> {
     resource: &'static str,
+    max_bytes: u64,
     limits: Live<Limits>,
     answers: Cache<Key, Arc<Answer<V>>>,
     /// The newest flight of each question. Answers are put into memory under this lock, so that a look at both
@@ -164,19 +163,25 @@ struct Inner<V, E> {
 }
 
 impl<V: Memorable, E: Send + Sync + 'static> Memo<V, E> {
-    /// An empty memory. `resource` is its name in the metrics; fetches run on `runtime`.
+    /// An empty memory. `resource` is its name in the metrics; of more than `max_bytes` the least recently used go; fetches run on `runtime`.
     #[must_use]
-    pub fn new(resource: &'static str, limits: Live<Limits>, runtime: Handle, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        resource: &'static str,
+        max_bytes: u64,
+        limits: Live<Limits>,
+        runtime: Handle,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let weigh = |_: &Key, answer: &Arc<Answer<V>>| u32::try_from(answer.value.bytes()).unwrap_or(u32::MAX);
         let answers = Cache::builder()
             .weigher(weigh)
-            .max_capacity(limits.get().max_bytes)
+            .max_capacity(max_bytes)
             // A new answer is always worth more than an old one here; moka's default would refuse it a place.
             .eviction_policy(EvictionPolicy::lru())
             .build();
         let flights = Mutex::default();
         let (generation, warned) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self(Arc::new(Inner { resource, limits, answers, flights, generation, warned, runtime, metrics }))
+        Self(Arc::new(Inner { resource, max_bytes, limits, answers, flights, generation, warned, runtime, metrics }))
     }
 
     /// Answers `key` from memory, or by a fetch that is under way, or by `fetch`.
@@ -275,7 +280,7 @@ impl<V: Memorable, E> Inner<V, E> {
 
     /// An answer that takes more than all the room cannot be kept, and each question costs a fetch.
     fn warn_if_too_large(&self, value: &V) {
-        let too_large = value.bytes() as u64 > self.limits.get().max_bytes;
+        let too_large = value.bytes() as u64 > self.max_bytes;
         if too_large && !self.warned.swap(true, Ordering::Relaxed) {
             log::warn!(
                 "an answer about {} takes {} bytes of memory and cannot be kept: raise memo.max_bytes",

@@ -30,13 +30,12 @@ fn limits() -> Limits {
     Limits {
         list_ttl: Duration::from_secs(2),
         get_ttl: Duration::from_secs(1),
-        max_bytes: 1 << 20,
         fetch_deadline: Duration::from_secs(25),
     }
 }
 
 fn memo_with(limits: Limits) -> Memo<Names, &'static str> {
-    Memo::new("test", Live::new(limits), Handle::current(), Arc::new(Metrics::new(1.0)))
+    Memo::new("test", 10_000, Live::new(limits), Handle::current(), Arc::new(Metrics::new(1.0)))
 }
 
 fn asked_for(seconds: u64) -> Asked {
@@ -338,7 +337,7 @@ async fn a_fetch_that_panics_is_told_and_not_joined() {
 
 #[tokio::test(start_paused = true)]
 async fn memory_is_bounded_by_bytes() {
-    let (memo, server) = (memo_with(Limits { max_bytes: 10_000, ..limits() }), Server::default());
+    let (memo, server) = (memo_with(limits()), Server::default());
     for n in 0..100 {
         read(&memo, &server, one(&format!("x{n}")), asked_for(1)).await.unwrap();
     }
