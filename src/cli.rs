@@ -31,7 +31,10 @@ Environment:
   AENV_CONTROLLER__SECTION__KEY  a key of the file, as in AENV_CONTROLLER__THROTTLE__QPS=20
   SERVICE_DOMAIN_SUFFIX          services.domain_suffix, if the line above does not name it
   KUBECONFIG                     the kubeconfig, if no setting names one
-  RUST_LOG                       what is logged: error, warn, info, debug
+  RUST_LOG                       what is logged, as in debug,hyper=info; stronger than log.level wherever that is set
+
+While it runs, the settings file is read again when it changes and on SIGHUP, with the rest of the sources. What cannot
+be changed then is named in the log; config/controller.yaml says of each key which it is.
 
 Exit codes:
   0   ended as asked
@@ -172,6 +175,12 @@ pub struct Flags {
     /// templates.dir [default: /etc/aenv/pod-templates]
     #[arg(long, global = true, value_name = "DIR", help_heading = SETTINGS)]
     pub templates_dir: Option<String>,
+    /// log.level, such as debug, or info,aenv_controller::memo=debug for one module [default: info]
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = SETTINGS)]
+    pub log_level: Option<String>,
+    /// log.format, text or json [default: text]
+    #[arg(long, global = true, value_name = "FORMAT", help_heading = SETTINGS)]
+    pub log_format: Option<String>,
 
     #[command(flatten)]
     compatibility: Compatibility,
@@ -218,6 +227,8 @@ impl Flags {
             ("--qps", "throttle.qps", &self.qps),
             ("--burst", "throttle.burst", &self.burst),
             ("--templates-dir", "templates.dir", &self.templates_dir),
+            ("--log-level", "log.level", &self.log_level),
+            ("--log-format", "log.format", &self.log_format),
         ]
         .into_iter()
         .map(|(flag, path, value)| (flag, path, value.as_deref()))

@@ -24,6 +24,8 @@
 //! | [`memo`] | answers kept for seconds, one fetch for all who ask; the only one that names moka |
 //! | [`cluster`] | the API server: the one client, pages, retries, slim decoding; the only one that names kube |
 //! | [`throttle`] | the token bucket around the transport |
+//! | [`logger`] | lines for people or for collectors, from a level on that may change |
+//! | [`watch`] | tells when a file may have changed; the only one that names notify |
 //! | [`call`], [`labels`], [`quantity`], [`go_duration`], [`live`], [`metrics`], [`sparingly`] | leaves that all may use: deadlines, checked words, amounts, times, settings that change, counters, log lines that would flood |
 //!
 //! A replica that nobody asks anything makes no call, and any replica can be killed at any time.
@@ -43,6 +45,7 @@ pub mod instances;
 pub mod labels;
 pub mod listing;
 pub mod live;
+pub mod logger;
 pub mod memo;
 pub mod metrics;
 pub mod quantity;
@@ -53,3 +56,4 @@ pub mod settings;
 pub mod sparingly;
 pub mod templates;
 pub mod throttle;
+pub mod watch;

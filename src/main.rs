@@ -1,22 +1,20 @@
 //! The `controller` binary: arguments, logger, signals, exit codes.
 
+use aenv_controller::app::reload::Tuner;
 #[cfg(feature = "sandbox")]
 use aenv_controller::app::sandbox::Sandbox;
-use aenv_controller::app::{self, StartError};
+use aenv_controller::app::{self, Running, StartError};
 use aenv_controller::cli::{self, Cli, Command, EXIT_USAGE};
+use aenv_controller::logger::Logger;
 #[cfg(feature = "sandbox")]
 use aenv_controller::sandbox::Options;
-use aenv_controller::settings::{Settings, environment};
-use std::io::{self, Write};
+use aenv_controller::settings::{Reloader, Settings, environment};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 #[cfg(feature = "sandbox")]
 use tokio::time::Duration;
-
-/// What is logged unless `RUST_LOG` says otherwise. kube logs whole bodies when they cannot be decoded; what matters
-/// of that is logged at our own edge. actix tells of each listener what our own lines tell already.
-const DEFAULT_LOG: &str = "info,actix_server=warn,kube_client=off";
 
 /// The exit code for a start that failed for another reason than its settings.
 const EXIT_FAILED_START: u8 = 1;
@@ -40,12 +38,14 @@ fn main() -> ExitCode {
     if matches!(cli.command, Command::CheckConfig) {
         return check_config(&settings);
     }
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(DEFAULT_LOG)).init();
+    let rust_log = std::env::var("RUST_LOG").ok().filter(|words| !words.trim().is_empty());
+    let logger = Logger::install(&settings.log.level, settings.log.format, rust_log.as_deref());
     let without_effect = cli.flags.without_effect();
     if !without_effect.is_empty() {
         log::info!("accepted without effect: {}", without_effect.join(", "));
     }
-    match run(cli.command, &settings) {
+    let tuner = Tuner::new(Reloader::new(cli.flags, settings.clone()), logger);
+    match run(cli.command, &settings, tuner) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("❌ {error}");
@@ -69,13 +69,13 @@ fn check_config(settings: &Settings) -> ExitCode {
     }
 }
 
-fn run(command: Command, settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
+fn run(command: Command, settings: &Settings, tuner: Tuner) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = Runtime::new()?;
     let outcome = runtime.block_on(async {
         match command {
-            Command::Serve | Command::CheckConfig => serve(settings).await,
+            Command::Serve | Command::CheckConfig => serve(settings, tuner).await,
             #[cfg(feature = "sandbox")]
-            Command::Sandbox(sandbox) => serve_sandbox(&sandbox, settings).await,
+            Command::Sandbox(sandbox) => serve_sandbox(&sandbox, settings, tuner).await,
         }
     });
     // What is still under way is no reason to stay, and ends all at once with the process: were the fetches ended
@@ -84,17 +84,22 @@ fn run(command: Command, settings: &Settings) -> Result<(), Box<dyn std::error::
     outcome
 }
 
-async fn serve(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
-    let signals = Signals::listen()?;
+async fn serve(settings: &Settings, tuner: Tuner) -> Result<(), Box<dyn std::error::Error>> {
+    let mut signals = Signals::listen()?;
     let cluster = app::find_cluster(settings).await?;
     let running = app::start(settings, cluster, None)?;
+    signals.tune(tuner, &running).await;
     signals.drain(running.stop()).await;
     Ok(())
 }
 
 #[cfg(feature = "sandbox")]
-async fn serve_sandbox(asked: &cli::Sandbox, settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
-    let signals = Signals::listen()?;
+async fn serve_sandbox(
+    asked: &cli::Sandbox,
+    settings: &Settings,
+    tuner: Tuner,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let mut signals = Signals::listen()?;
     let options = Options {
         services: asked.services.into(),
         pods: asked.pods.into(),
@@ -105,35 +110,71 @@ async fn serve_sandbox(asked: &cli::Sandbox, settings: &Settings) -> Result<(), 
     };
     let sandbox = Sandbox::start(options, settings).await?;
     io::stdout().write_all(sandbox.to_string().as_bytes())?;
+    signals.tune(tuner, sandbox.running()).await;
     signals.drain(sandbox.stop()).await;
     Ok(())
 }
 
-/// The signals that end the process.
+/// The signals that the process knows.
 struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    end: Ends,
+    hangup: Signal,
 }
 
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
+/// Those that end it.
+struct Ends {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+    on_terminal: bool,
+}
 
+impl Ends {
     async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "SIGINT",
+            () = terminal_closed(&mut self.hangup, self.on_terminal) => "the terminal is closed",
         }
     }
+}
 
-    /// Waits for the first signal, then for `stop`; a second signal ends it at once.
-    async fn drain(mut self, stop: impl Future<Output = ()>) {
-        let first = self.next().await;
+/// SIGHUP says two things: read the settings again, as daemons take it, and, what it was made for, that the terminal is
+/// gone. A sandbox that somebody tried out should not outlive its window.
+async fn terminal_closed(hangup: &mut Signal, on_terminal: bool) {
+    loop {
+        hangup.recv().await;
+        if on_terminal && !io::stderr().is_terminal() {
+            return;
+        }
+    }
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let end = Ends {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            on_terminal: io::stderr().is_terminal(),
+        };
+        Ok(Self { end, hangup: signal(SignalKind::hangup())? })
+    }
+
+    /// Keeps `running` up to date with its settings until the first signal to end.
+    async fn tune(&mut self, mut tuner: Tuner, running: &Running) {
+        let first = tokio::select! {
+            first = self.end.next() => first,
+            never = tuner.run(running, &mut self.hangup) => never,
+        };
         log::info!("{first}: not ready any more, draining; a second signal ends at once");
+    }
+
+    /// Waits for `stop`; another signal to end ends it at once.
+    async fn drain(mut self, stop: impl Future<Output = ()>) {
         tokio::select! {
             () = stop => log::info!("drained"),
-            second = self.next() => log::warn!("{second}: ending at once"),
+            second = self.end.next() => log::warn!("{second}: ending at once"),
         }
     }
 }

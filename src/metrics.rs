@@ -47,6 +47,7 @@ pub struct Metrics {
     answer_age: Histogram,
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
+    settings_reloads: IntCounterVec,
     /// How often the templates had changed, but could not be used.
     pub template_reload_failures: IntCounter,
 }
@@ -56,7 +57,7 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let build = Build(Registry::new());
-        Self {
+        let metrics = Self {
             api_call_latency: build.histogram_vec(
                 "aenv_k8s_api_call_latency",
                 "the latency for calling k8s api, in milliseconds",
@@ -132,12 +133,28 @@ impl Metrics {
                 &["route"],
                 &SECONDS,
             ),
+            settings_reloads: build.counter_vec(
+                "aenv_controller_settings_reloads_total",
+                "How often the settings were read again, by outcome: applied (something took effect), unchanged (nothing did), refused (faults; the old ones stay).",
+                &["outcome"],
+            ),
             template_reload_failures: build.counter(
                 "aenv_controller_template_reload_failures_total",
                 "How often the templates had changed but could not be used; the last good ones stay.",
             ),
             registry: build.0,
+        };
+        // So that they are there, and their increase can be seen, before they first happen.
+        for outcome in ["applied", "unchanged", "refused"] {
+            metrics.settings_reloads.with_label_values(&[outcome]);
         }
+        for outcome in ["made", "withheld"] {
+            metrics.retries.with_label_values(&[outcome]);
+        }
+        for reason in ["rate", "in_flight", "overloaded", "unreachable"] {
+            metrics.throttle_refused.with_label_values(&[reason]);
+        }
+        metrics
     }
 
     /// Records one attempt at an API call. `code` is an HTTP status, `error` or `abandoned`.
@@ -185,6 +202,11 @@ impl Metrics {
     pub fn http_request(&self, route: &str, method: &str, code: u16, took: Duration) {
         self.http_requests.with_label_values(&[route, method, &code.to_string()]).inc();
         self.http_duration.with_label_values(&[route]).observe(took.as_secs_f64());
+    }
+
+    /// Records that the settings were read again: `applied`, `unchanged` or `refused`.
+    pub fn settings_reload(&self, outcome: &'static str) {
+        self.settings_reloads.with_label_values(&[outcome]).inc();
     }
 
     /// Everything in Prometheus' text format; see [`CONTENT_TYPE`].

@@ -1,28 +1,30 @@
 //! The composition root: builds every layer from the settings, hands plain values down, serves, and drains.
 
+pub mod reload;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+mod tuning;
 
 use crate::cluster::locate::{Located, NotLocated, locate};
 use crate::cluster::{self, Cluster, Writer};
-use crate::envhub::{self, EnvHub};
+use crate::envhub::EnvHub;
 use crate::http::Api;
 use crate::http::health::Readiness;
 use crate::http::server::{Listener, MoreRoutes, serve_api, serve_health, serve_metrics};
 use crate::instances::Instances;
-use crate::live::Live;
 use crate::memo::{self, Memo};
 use crate::metrics::Metrics;
 use crate::services::Services;
 use crate::settings::{self, DEFAULT_NAMESPACE, Settings};
 use crate::templates::{TemplateFaults, TemplateStore, Templates};
-use crate::throttle::{self, Throttle};
+use crate::throttle::Throttle;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::time::{Duration, Instant, timeout_at};
+use tuning::{Tuning, throttle_limits};
 
 /// Why the controller does not run.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +70,8 @@ pub struct Running {
     readiness: Readiness,
     writer: Writer,
     drain: Duration,
+    tuning: Tuning,
+    counted: Arc<Metrics>,
 }
 
 impl Running {
@@ -87,6 +91,12 @@ impl Running {
     #[must_use]
     pub fn metrics_addr(&self) -> SocketAddr {
         self.metrics.addr()
+    }
+
+    /// Takes on what `settings` say now, as far as that can be changed while running; what is kept is kept. The other
+    /// keys are left alone.
+    pub fn retune(&self, settings: &Settings) {
+        self.tuning.set(settings);
     }
 
     /// Stops: not ready any more, then no new connections, then, once requests under way have ended or `drain_ms`
@@ -133,9 +143,10 @@ pub async fn find_cluster(settings: &Settings) -> Result<Located, StartError> {
 /// # Errors
 /// [`StartError`]; the process should end then.
 pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) -> Result<Running, StartError> {
-    let Settings { server, memo, .. } = settings;
+    let server = &settings.server;
     let metrics = Arc::new(Metrics::new());
     let throttle = Throttle::new(throttle_limits(&settings.throttle), Handle::current(), Arc::clone(&metrics));
+    let tuning = Tuning::new(settings, throttle.clone());
     let templates = Arc::new(TemplateStore::open(settings.templates.dir.clone(), Arc::clone(&metrics))?);
     let current = templates.current();
     let namespace = settings.kubernetes.namespace.as_deref().or(current.namespace()).unwrap_or(DEFAULT_NAMESPACE);
@@ -143,33 +154,29 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     announce_templates(&settings.templates.dir);
 
     let (source_name, config) = (cluster.source, cluster.config);
-    let cluster = Cluster::new(config, cluster_settings(settings, namespace), throttle.clone(), Arc::clone(&metrics))
-        .map_err(|error| StartError::Client { source_name, error: error.to_string() })?;
-    let writer = Writer::new(Arc::new(cluster), Handle::current());
-    // Descriptions of environments are few and small; the rest is shared evenly.
-    let for_environments = memo.max_bytes / 16;
-    let max_bytes = (memo.max_bytes - for_environments) / 2;
-    let limits = Live::new(memo_limits(settings));
     let is_closed = || -> memo::IsClosed {
         let throttle = throttle.clone();
         Box::new(move || throttle.is_closed())
     };
+    let settings_of_cluster = cluster_settings(settings, namespace, &tuning);
+    let cluster = Cluster::new(config, settings_of_cluster, throttle.clone(), Arc::clone(&metrics))
+        .map_err(|error| StartError::Client { source_name, error: error.to_string() })?;
+    let writer = Writer::new(Arc::new(cluster), Handle::current());
+    // Descriptions of environments are few and small; the rest is shared evenly.
+    let for_environments = settings.memo.max_bytes / 16;
+    let max_bytes = (settings.memo.max_bytes - for_environments) / 2;
+    let (objects, runtime) = (&tuning.objects, Handle::current());
     let services_memo =
-        Memo::new("services", max_bytes, limits.clone(), is_closed(), Handle::current(), Arc::clone(&metrics));
+        Memo::new("services", max_bytes, objects.clone(), is_closed(), runtime.clone(), Arc::clone(&metrics));
     let instances_memo =
-        Memo::new("instances", max_bytes, limits.clone(), is_closed(), Handle::current(), Arc::clone(&metrics));
+        Memo::new("instances", max_bytes, objects.clone(), is_closed(), runtime.clone(), Arc::clone(&metrics));
     let domain = format!("{namespace}.{}", settings.services.domain_suffix);
-    let envhub_limits = Live::new(memo::Limits {
-        get_ttl: envhub::FRESH,
-        fetch_deadline: server.request_deadline,
-        ..memo::Limits::default()
-    });
     let envhub_memo = Memo::new(
         "environments",
         for_environments,
-        envhub_limits,
+        tuning.environments.clone(),
         Box::new(|| false),
-        Handle::current(),
+        runtime,
         Arc::clone(&metrics),
     );
     let envhub = settings.envhub.url.as_deref().map(|url| EnvHub::new(url, envhub_memo)).transpose();
@@ -177,8 +184,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         services: Services::new(writer.clone(), services_memo, Arc::clone(&templates), domain),
         instances: Instances::new(writer.clone(), instances_memo, templates),
         envhub: envhub.map_err(StartError::EnvHub)?,
-        request_deadline: server.request_deadline,
-        max_body_bytes: server.max_body_bytes,
+        limits: tuning.requests.clone(),
         metrics: Arc::clone(&metrics),
     });
 
@@ -186,6 +192,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let health_addr = SocketAddr::new(server.bind, server.readiness_port);
     let api_addr = SocketAddr::new(server.bind, server.port);
     let readiness = Readiness::ready();
+    let counted = Arc::clone(&metrics);
     let metrics = serve_metrics(server.metrics_addr, metrics)
         .map_err(listen("server.metrics_addr, --metrics-addr", server.metrics_addr))?;
     let api = serve_api(api_addr, api, patience(server.drain), more)
@@ -193,7 +200,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let health = serve_health(health_addr, readiness.clone())
         .map_err(listen("server.readiness_port, --readiness-port", health_addr))?;
     log::info!("✅ Ready on {}, readiness on {}, metrics on {}", api.addr(), health.addr(), metrics.addr());
-    Ok(Running { api, health, metrics, readiness, writer, drain: server.drain })
+    Ok(Running { api, health, metrics, readiness, writer, drain: server.drain, tuning, counted })
 }
 
 /// Where the templates come from: a folder that is not there is no fault, but may be a slip.
@@ -205,13 +212,17 @@ fn announce_templates(dir: &Path) {
     }
 }
 
-/// The lines that the operators' runbook looks for.
-fn announce(settings: &Settings, cluster: &Located, namespace: &str) {
-    let Settings { throttle, memo, list, .. } = settings;
+fn announce_rate(throttle: &settings::Throttle) {
     match throttle.rate() {
         Some(qps) => log::info!("🔧 API Rate Limiting configured: QPS={qps}, Burst={}", throttle.burst),
         None => log::info!("🔧 API Rate Limiting configured: QPS=unlimited, Burst=unlimited"),
     }
+}
+
+/// The lines that the operators' runbook looks for.
+fn announce(settings: &Settings, cluster: &Located, namespace: &str) {
+    let Settings { throttle, memo, list, .. } = settings;
+    announce_rate(throttle);
     log::info!(
         "🔗 Shared Kubernetes client for all handlers: {} from {}, namespace {namespace}",
         cluster.config.cluster_url,
@@ -225,35 +236,14 @@ fn announce(settings: &Settings, cluster: &Located, namespace: &str) {
     );
 }
 
-fn memo_limits(settings: &Settings) -> memo::Limits {
-    let settings::Memo { list_ttl, get_ttl, revalidate, max_stale, patience, .. } = settings.memo;
-    let fetch_deadline = settings.server.request_deadline;
-    memo::Limits { list_ttl, get_ttl, revalidate, max_stale, patience, fetch_deadline }
-}
-
-fn throttle_limits(throttle: &settings::Throttle) -> throttle::Limits {
-    throttle::Limits {
-        rate: throttle.rate().map(|qps| throttle::Rate { qps, burst: throttle.burst.get() }),
-        adaptive: throttle.adaptive,
-        min_qps: throttle.min_qps,
-        max_wait: throttle.max_wait,
-        max_in_flight: throttle.max_in_flight.get(),
-    }
-}
-
-fn cluster_settings(settings: &Settings, namespace: &str) -> cluster::Settings {
-    let Settings { kubernetes, retry, list, throttle, .. } = settings;
+fn cluster_settings(settings: &Settings, namespace: &str, tuning: &Tuning) -> cluster::Settings {
+    let kubernetes = &settings.kubernetes;
     cluster::Settings {
         namespace: namespace.to_owned(),
         user_agent: kubernetes.user_agent.clone(),
         connect_timeout: kubernetes.connect_timeout,
         read_timeout: kubernetes.read_timeout,
-        max_idle: throttle.max_in_flight.get(),
-        retry: cluster::retry::Policy { max_attempts: retry.max_attempts, initial: retry.initial, max: retry.max },
-        page_size: list.page_size,
-        list_plan: match list.plan {
-            settings::ListPlan::Paged => cluster::ListPlan::Paged,
-            settings::ListPlan::WatchCache => cluster::ListPlan::WatchCache,
-        },
+        retry: tuning.retry.clone(),
+        paging: tuning.paging.clone(),
     }
 }

@@ -39,6 +39,12 @@ impl Sandbox {
         Ok(Self { running, api_server, folder })
     }
 
+    /// The controller.
+    #[must_use]
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
     /// Stops the controller as [`Running::stop`] does, then the API server.
     pub async fn stop(self) {
         self.running.stop().await;

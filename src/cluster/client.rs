@@ -8,6 +8,7 @@ use super::resource::Resource;
 use super::retry::{Policy, Retries};
 use super::timeout::Timeouts;
 use crate::call::{Call, Operation};
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::throttle::{Throttle, layer::ThrottleLayer};
 use bytes::Bytes;
@@ -33,6 +34,15 @@ pub enum ListPlan {
     WatchCache,
 }
 
+/// How a list is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paging {
+    /// Objects a page.
+    pub page_size: NonZeroU32,
+    /// Where it is served from.
+    pub plan: ListPlan,
+}
+
 /// How the API server is asked.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -44,14 +54,10 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// The longest silence of the API server while an answer is awaited or read.
     pub read_timeout: Duration,
-    /// Idle connections that are kept; as many as calls may be under way.
-    pub max_idle: usize,
     /// How failed attempts are made again.
-    pub retry: Policy,
-    /// Objects a page.
-    pub page_size: NonZeroU32,
-    /// Where lists are served from.
-    pub list_plan: ListPlan,
+    pub retry: Live<Policy>,
+    /// How lists are asked for; a list ends as it began.
+    pub paging: Live<Paging>,
 }
 
 /// The API server, through the one limited client.
@@ -85,10 +91,8 @@ impl Cluster {
         connector.set_write_timeout(Some(settings.read_timeout));
         // Otherwise the time that a connection sat idle in the pool counts as the API server's silence.
         connector.set_reset_reader_on_write(true);
-        let transport: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host(settings.max_idle)
-            .build(connector);
+        let transport: legacy::Client<_, Body> =
+            legacy::Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
 
         let service = ServiceBuilder::new()
             .layer(config.base_uri_layer())
@@ -99,7 +103,7 @@ impl Cluster {
             .service(Timeouts(transport));
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         let client = kube::Client::new(service, config.default_namespace);
-        let retries = Retries::new(settings.retry, metrics);
+        let retries = Retries::new(settings.retry.clone(), metrics);
         Ok(Self { client, settings, retries })
     }
 

@@ -17,7 +17,7 @@ pub mod slim;
 mod timeout;
 mod write;
 
-pub use client::{Cluster, ListPlan, Settings};
+pub use client::{Cluster, ListPlan, Paging, Settings};
 pub use creation::{Creation, Writer};
 pub use error::{Error, Failed, Why};
 pub use resource::Resource;

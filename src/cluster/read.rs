@@ -4,7 +4,7 @@
 //! stands for. When that moment is gone (410 Expired, <https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>)
 //! the list begins again once, and the token that the API server offers for going on inconsistently is not used.
 
-use super::client::{Cluster, ListPlan, built};
+use super::client::{Cluster, ListPlan, Paging, built};
 use super::error::Error;
 use super::resource::Resource;
 use crate::call::{Call, Lane, Operation};
@@ -60,11 +60,12 @@ impl Cluster {
         narrowing: &Narrowing,
         call: &Call,
     ) -> Result<Vec<T>, Error> {
+        let Paging { page_size, plan } = self.settings.paging.get();
         let mut params = ListParams {
             label_selector: narrowing.label_selector(),
             field_selector: narrowing.field_selector(),
-            ..match self.settings.list_plan {
-                ListPlan::Paged => ListParams::default().limit(self.settings.page_size.get()),
+            ..match plan {
+                ListPlan::Paged => ListParams::default().limit(page_size.get()),
                 ListPlan::WatchCache => ListParams::default().at("0"),
             }
         };

@@ -6,6 +6,7 @@
 use super::budget::RetryBudget;
 use super::error::Error;
 use crate::call::Call;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff};
 use std::num::NonZeroU32;
@@ -37,13 +38,13 @@ impl Policy {
 /// How all calls of the process try again.
 #[derive(Debug)]
 pub(super) struct Retries {
-    policy: Policy,
+    policy: Live<Policy>,
     budget: RetryBudget,
     metrics: Arc<Metrics>,
 }
 
 impl Retries {
-    pub(super) fn new(policy: Policy, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(policy: Live<Policy>, metrics: Arc<Metrics>) -> Self {
         Self { policy, budget: RetryBudget::default(), metrics }
     }
 
@@ -60,7 +61,8 @@ impl Retries {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let mut delays = self.policy.delays();
+        let policy = self.policy.get();
+        let mut delays = policy.delays();
         let mut made = 0;
         loop {
             let outcome = attempt().await;
@@ -69,11 +71,11 @@ impl Retries {
                 self.budget.deposit();
                 return outcome;
             };
-            let last = made >= self.policy.max_attempts.get() || !call.may_be_retried();
+            let last = made >= policy.max_attempts.get() || !call.may_be_retried();
             if last || !error.is_transient() {
                 return Err(error);
             }
-            let computed = delays.next_backoff().unwrap_or(self.policy.max);
+            let computed = delays.next_backoff().unwrap_or(policy.max);
             let delay = error.retry_after().map_or(computed, |asked| asked + computed / 4);
             if delay >= call.remaining() {
                 return Err(error);
@@ -114,7 +116,7 @@ mod tests {
     }
 
     fn retries() -> Retries {
-        Retries::new(POLICY, Arc::new(Metrics::new()))
+        Retries::new(Live::new(POLICY), Arc::new(Metrics::new()))
     }
 
     fn call_for(seconds: u64) -> Call {

@@ -34,7 +34,7 @@ impl Ask {
 
     /// The bytes of the request's body.
     pub(super) async fn read(&self, body: Payload) -> Result<Bytes, ApiError> {
-        match timeout(BODY_PATIENCE, body.to_bytes_limited(self.api.max_body_bytes)).await {
+        match timeout(BODY_PATIENCE, body.to_bytes_limited(self.api.limits.get().max_body_bytes)).await {
             Ok(Ok(Ok(bytes))) => Ok(bytes),
             Ok(Ok(Err(error))) => Err(ApiError::BadRequest(format!("Invalid request body: {error}"))),
             Ok(Err(_)) => Err(ApiError::TooLarge),
@@ -49,7 +49,7 @@ impl FromRequest for Ask {
 
     fn from_request(request: &HttpRequest, _: &mut Incoming) -> Self::Future {
         let api = request.app_data::<Data<Api>>().cloned().expect("every route of the API is given it");
-        let deadline = Instant::now() + api.request_deadline;
+        let deadline = Instant::now() + api.limits.get().request_deadline;
         let headers = request.headers();
         let (no_cache, stale_if_error) = (directive(headers, "no-cache") == Some(""), stale_if_error(headers));
         let asked = Asked { deadline, no_cache, stale_if_error };

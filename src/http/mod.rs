@@ -19,6 +19,7 @@ use access::log_and_count;
 
 use crate::envhub::EnvHub;
 use crate::instances::Instances;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::services::Services;
 use actix_web::web::{self, QueryConfig, ServiceConfig, resource};
@@ -28,6 +29,15 @@ use std::future::ready;
 use std::sync::Arc;
 use tokio::time::Duration;
 
+/// What one request may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How long a caller waits for its answer.
+    pub request_deadline: Duration,
+    /// The largest request body in bytes.
+    pub max_body_bytes: usize,
+}
+
 /// What handlers work with.
 pub struct Api {
     /// Environment services.
@@ -36,10 +46,8 @@ pub struct Api {
     pub instances: Instances,
     /// Where environments are described. `None`: nothing can be created by the name of an environment alone.
     pub envhub: Option<EnvHub>,
-    /// How long a caller waits for its answer.
-    pub request_deadline: Duration,
-    /// The largest request body in bytes.
-    pub max_body_bytes: usize,
+    /// What one request may cost.
+    pub limits: Live<Limits>,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
 }

@@ -1,16 +1,17 @@
 //! The macro behind the table of settings: each key is declared once, and the struct with its field, the reading,
-//! the writing and a line of documentation follow from it.
+//! the writing, the comparing and a line of documentation follow from it.
 
 /// Declares the sections and [`Settings`](super::Settings), which holds them.
 ///
-/// `field: Type = "key", kind(…).default(…);` declares the key `section.key` of a section. Behind the comma stands a
+/// `live field: Type = "key", kind(…).default(…);` declares the key `section.key` of a section, of which a change takes
+/// effect while the controller runs; `restart` instead of `live`: when it starts again. Behind the comma stands a
 /// [`Key<Type>`](super::kind::Key).
 macro_rules! settings {
     ($(
         $(#[$about:meta])*
         $section:ident: $Section:ident {$(
             $(#[$doc:meta])*
-            $field:ident: $Type:ty = $key:literal, $declared:expr;
+            $applies:ident $field:ident: $Type:ty = $key:literal, $declared:expr;
         )*}
     )*) => {
         $(
@@ -18,7 +19,7 @@ macro_rules! settings {
             #[derive(Debug, Clone, PartialEq)]
             pub struct $Section {$(
                 $(#[$doc])*
-                #[doc = concat!("\nKey `", stringify!($section), ".", $key, "`: `", stringify!($declared), "`.")]
+                #[doc = concat!("\nKey `", stringify!($section), ".", $key, "` (", stringify!($applies), "): `", stringify!($declared), "`.")]
                 pub $field: $Type,
             )*}
         )*
@@ -52,7 +53,46 @@ macro_rules! settings {
                 )*];
                 sections.join("\n")
             }
+
+            /// The keys in which `new` is different, in the order of the table.
+            pub(super) fn changes(&self, new: &Self) -> Vec<Change> {
+                let changes = [$($(
+                    (self.$section.$field != new.$section.$field).then(|| {
+                        let kind = $declared.kind;
+                        Change {
+                            key: concat!(stringify!($section), ".", $key),
+                            applies: applies!($applies),
+                            old: kind.write(&self.$section.$field),
+                            new: kind.write(&new.$section.$field),
+                        }
+                    }),
+                )*)*];
+                changes.into_iter().flatten().collect()
+            }
+
+            /// These settings with the live ones of `new`: what a running controller makes of them.
+            pub(super) fn retuned(&self, new: &Self) -> Self {
+                Self {$(
+                    $section: $Section {$(
+                        $field: match applies!($applies) {
+                            Applies::Live => &new.$section.$field,
+                            Applies::Restart => &self.$section.$field,
+                        }.clone(),
+                    )*},
+                )*}
+            }
         }
     };
 }
-pub(super) use settings;
+
+/// The words of the table.
+macro_rules! applies {
+    (live) => {
+        Applies::Live
+    };
+    (restart) => {
+        Applies::Restart
+    };
+}
+
+pub(super) use {applies, settings};

@@ -3,6 +3,7 @@
 
 use super::given::Given;
 use crate::labels::ObjectName;
+use crate::logger::Directives;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -212,6 +213,16 @@ pub(super) fn url() -> Kind<String> {
                 && uri.query().is_none()
         })
     })
+}
+
+/// What is logged.
+pub(super) fn directives() -> Kind<Directives> {
+    Kind::new(
+        "off, error, warn, info, debug or trace, and others for some modules, such as info,aenv_controller::memo=debug"
+            .to_owned(),
+        |given| given.text()?.parse().ok(),
+        |directives: &Directives| quote(&directives.to_string()),
+    )
 }
 
 /// A YAML text in double quotes; JSON's are the same.

@@ -2,23 +2,30 @@
 //!
 //! A later source wins: the defaults, the file, `SERVICE_DOMAIN_SUFFIX`, `AENV_CONTROLLER__SECTION__KEY`, the flags.
 //! All faults are found in one go. [`Settings`] and its keys are declared in `sections`; `sources` collects what was
-//! given, `reader` matches the two, `kind` knows what a key takes, `fault` says what is wrong. `main` alone loads
-//! settings; a layer gets the values that it needs, never this module.
+//! given, `reader` matches the two, `kind` knows what a key takes, `fault` says what is wrong. `reload` reads them all
+//! again while the controller runs, and `change` says what is different then. `main` alone loads settings; a layer gets
+//! the values that it needs, never this module.
 
+mod change;
 mod declare;
 mod fault;
 mod given;
 mod kind;
 mod nearest;
 mod reader;
+mod reload;
 mod sections;
 mod sources;
 #[cfg(test)]
 mod tests;
 
+pub use change::{Applies, Change};
 pub use fault::{Fault, SettingsError};
 pub use given::Source;
-pub use sections::{EnvHub, Kubernetes, List, ListPlan, Memo, Retry, Server, Services, Settings, Templates, Throttle};
+pub use reload::{Reloaded, Reloader};
+pub use sections::{
+    EnvHub, Kubernetes, List, ListPlan, Log, Memo, Retry, Server, Services, Settings, Templates, Throttle,
+};
 
 use crate::cli::Flags;
 use reader::Reader;

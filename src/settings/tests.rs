@@ -2,7 +2,7 @@
 
 use super::reader::Reader;
 use super::sources::Sources;
-use super::{ListPlan, Settings, SettingsError};
+use super::{Applies, ListPlan, Settings, SettingsError};
 use crate::cli::Cli;
 use std::fs;
 use std::path::PathBuf;
@@ -59,6 +59,8 @@ const KEYS: &[Case] = &[
         NO_TEXT,
         &["envhub", "ftp://envhub", "http://", "/path", "http://a/?token=x"],
     ),
+    ("log.level", "warn,aenv_controller::memo=debug", NO_TEXT, &["loud", "info,", "aenv_controller", "info,a"]),
+    ("log.format", "json", NO_TEXT, &["JSON", "yaml"]),
 ];
 
 /// A folder with a settings file, and the flags that name it.
@@ -189,6 +191,45 @@ fn the_shipped_file_has_the_keys_in_the_order_of_the_table() {
         lines.filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect()
     };
     assert_eq!(keys(SHIPPED), keys(&Settings::default().render()));
+}
+
+#[test]
+fn a_change_of_any_key_is_told_with_both_values_and_taken_on_if_it_is_live() {
+    let before = Settings::default();
+    for (path, good, ..) in KEYS {
+        let after = Scene::new().file(&yaml(path, good)).settings();
+        let changes = before.changes(&after);
+        let [change] = &changes[..] else { panic!("{path}: {changes:?}") };
+        assert_eq!(change.key, *path);
+        let value = |settings: &Settings| settings.render().contains(&format!("{}\n", change.new));
+        assert!(value(&after) && change.old != change.new, "{change}");
+        let expected = match change.applies {
+            Applies::Live => &after,
+            Applies::Restart => &before,
+        };
+        assert_eq!(before.retuned(&after), *expected, "{change}");
+    }
+    assert_eq!(before.changes(&before), []);
+}
+
+#[test]
+fn the_shipped_file_marks_the_keys_that_are_live() {
+    let mut marked = Vec::new();
+    let mut section = "";
+    for line in SHIPPED.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        match line.split_once(':') {
+            Some((key, rest)) if line.starts_with("  ") && rest.ends_with("  # live") => {
+                marked.push(format!("{section}.{}", key.trim()));
+            }
+            Some((name, "")) => section = name,
+            _ => {}
+        }
+    }
+    let changes = KEYS
+        .iter()
+        .flat_map(|(path, good, ..)| Settings::default().changes(&Scene::new().file(&yaml(path, good)).settings()));
+    let live: Vec<_> = changes.filter(|change| change.applies == Applies::Live).map(|change| change.key).collect();
+    assert_eq!(marked, live);
 }
 
 #[test]

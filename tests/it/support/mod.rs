@@ -10,6 +10,7 @@ pub(crate) mod controller;
 pub(crate) mod envhub;
 pub(crate) mod live;
 pub(crate) mod process;
+pub(crate) mod replica;
 pub(crate) mod sandboxed;
 pub(crate) mod seed;
 pub(crate) mod stock;

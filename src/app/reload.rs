@@ -1,0 +1,105 @@
+//! Keeps a running controller up to date with its settings: reads them again when their file changes and on SIGHUP,
+//! and says what became of it.
+
+use super::{Running, announce_rate};
+use crate::logger::Logger;
+use crate::settings::{Change, Reloaded, Reloader, environment};
+use crate::watch::Watch;
+use log::Level;
+use std::future::pending;
+use tokio::signal::unix::Signal;
+
+/// What reads the settings again, and the logger, which is tuned like the rest.
+pub struct Tuner {
+    reloader: Reloader,
+    logger: Logger,
+}
+
+impl Tuner {
+    /// A tuner for whoever runs with the settings of `reloader`.
+    #[must_use]
+    pub fn new(reloader: Reloader, logger: Logger) -> Self {
+        Self { reloader, logger }
+    }
+
+    /// Reads the settings again whenever their file may have changed, and on each of `hangups`; for ever.
+    pub async fn run(&mut self, running: &Running, hangups: &mut Signal) -> ! {
+        let mut watch = None;
+        let mut warned = false;
+        let mut asked = false;
+        loop {
+            // Before the settings are read, so that no change is missed; the first time too, since there may have been
+            // one after they were read to start with. The watch before is given up only now.
+            watch = match Watch::new(self.reloader.file()) {
+                Ok(new) => Some(new),
+                Err(_) if warned => watch,
+                Err(error) => {
+                    warned = true;
+                    let file = self.reloader.file().display();
+                    log::warn!("cannot watch {file}, changes of it are read on SIGHUP: {error}");
+                    watch
+                }
+            };
+            self.reload(running, asked);
+            asked = tokio::select! {
+                () = changed(watch.as_ref()) => false,
+                _ = hangups.recv() => true,
+            };
+        }
+    }
+
+    /// Reads the settings again; `asked`: somebody wants to know of it, whatever comes of it.
+    fn reload(&mut self, running: &Running, asked: bool) {
+        let aside = if asked { Level::Info } else { Level::Debug };
+        let outcome = match self.reloader.reload(environment()) {
+            Reloaded::Unchanged => {
+                log::log!(aside, "the settings are unchanged");
+                "unchanged"
+            }
+            Reloaded::Changed { live, restart } => {
+                if !restart.is_empty() {
+                    let keys: Vec<_> = restart.iter().map(|change| change.key).collect();
+                    log::warn!("changed and needs a restart: {}", keys.join(", "));
+                }
+                if live.is_empty() {
+                    log::info!("the settings are in order, and nothing that can be changed now is different");
+                    "unchanged"
+                } else {
+                    self.apply(running, &live);
+                    "applied"
+                }
+            }
+            Reloaded::Refused(faults) => {
+                log::error!("the settings have changed, but are refused; the last good ones stay:\n{faults}");
+                "refused"
+            }
+            Reloaded::StillRefused => {
+                log::log!(aside, "the settings are still refused, for the same faults; the last good ones stay");
+                "refused"
+            }
+        };
+        running.counted.settings_reload(outcome);
+    }
+
+    fn apply(&self, running: &Running, live: &[Change]) {
+        let settings = self.reloader.running();
+        running.retune(settings);
+        let level_stays = !self.logger.set(&settings.log.level);
+        let changes: Vec<_> = live.iter().map(Change::to_string).collect();
+        log::info!("settings changed: {}", changes.join(", "));
+        let changed = |keys: &[&str]| live.iter().any(|change| keys.contains(&change.key));
+        if changed(&["throttle.qps", "throttle.burst", "throttle.unlimited"]) {
+            announce_rate(&settings.throttle);
+        }
+        if level_stays && changed(&["log.level"]) {
+            log::warn!("log.level has no effect while RUST_LOG is set");
+        }
+    }
+}
+
+async fn changed(watch: Option<&Watch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,76 @@
+//! What the layers are tuned with: how their values come of the settings, at the start and when these change.
+
+use crate::cluster::retry::Policy;
+use crate::cluster::{ListPlan, Paging};
+use crate::live::Live;
+use crate::settings::{self, Settings};
+use crate::throttle::Throttle;
+use crate::{envhub, http, memo, throttle};
+
+/// The values that may change while the controller runs, each shared with the layer that reads it.
+pub(super) struct Tuning {
+    throttle: Throttle,
+    pub(super) retry: Live<Policy>,
+    pub(super) paging: Live<Paging>,
+    pub(super) objects: Live<memo::Limits>,
+    pub(super) environments: Live<memo::Limits>,
+    pub(super) requests: Live<http::Limits>,
+}
+
+impl Tuning {
+    pub(super) fn new(settings: &Settings, throttle: Throttle) -> Self {
+        Self {
+            throttle,
+            retry: Live::new(retry_policy(&settings.retry)),
+            paging: Live::new(paging(&settings.list)),
+            objects: Live::new(object_limits(settings)),
+            environments: Live::new(environment_limits(settings)),
+            requests: Live::new(request_limits(&settings.server)),
+        }
+    }
+
+    pub(super) fn set(&self, settings: &Settings) {
+        self.throttle.retune(throttle_limits(&settings.throttle));
+        self.retry.set(retry_policy(&settings.retry));
+        self.paging.set(paging(&settings.list));
+        self.objects.set(object_limits(settings));
+        self.environments.set(environment_limits(settings));
+        self.requests.set(request_limits(&settings.server));
+    }
+}
+
+pub(super) fn throttle_limits(throttle: &settings::Throttle) -> throttle::Limits {
+    throttle::Limits {
+        rate: throttle.rate().map(|qps| throttle::Rate { qps, burst: throttle.burst.get() }),
+        adaptive: throttle.adaptive,
+        min_qps: throttle.min_qps,
+        max_wait: throttle.max_wait,
+        max_in_flight: throttle.max_in_flight.get(),
+    }
+}
+
+fn retry_policy(retry: &settings::Retry) -> Policy {
+    Policy { max_attempts: retry.max_attempts, initial: retry.initial, max: retry.max }
+}
+
+fn paging(list: &settings::List) -> Paging {
+    let plan = match list.plan {
+        settings::ListPlan::Paged => ListPlan::Paged,
+        settings::ListPlan::WatchCache => ListPlan::WatchCache,
+    };
+    Paging { page_size: list.page_size, plan }
+}
+
+fn object_limits(Settings { memo, server, .. }: &Settings) -> memo::Limits {
+    let settings::Memo { list_ttl, get_ttl, revalidate, max_stale, patience, .. } = *memo;
+    memo::Limits { list_ttl, get_ttl, revalidate, max_stale, patience, fetch_deadline: server.request_deadline }
+}
+
+fn environment_limits(settings: &Settings) -> memo::Limits {
+    let fetch_deadline = settings.server.request_deadline;
+    memo::Limits { get_ttl: envhub::FRESH, fetch_deadline, ..memo::Limits::default() }
+}
+
+fn request_limits(server: &settings::Server) -> http::Limits {
+    http::Limits { request_deadline: server.request_deadline, max_body_bytes: server.max_body_bytes }
+}

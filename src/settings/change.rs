@@ -1,0 +1,33 @@
+//! In what two sets of settings are different, and which of that a running controller can take on.
+
+use std::fmt;
+
+/// When a new value of a key takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applies {
+    /// While the controller runs.
+    Live,
+    /// When it starts again.
+    Restart,
+}
+
+/// A key whose value is different. Displayed as `throttle.qps: 50 -> 20`; no value is a secret, since a URL with
+/// credentials is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The key's path.
+    pub key: &'static str,
+    /// When it takes effect.
+    pub applies: Applies,
+    /// What it was, as in a settings file.
+    pub old: String,
+    /// What it is meant to be.
+    pub new: String,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, old, new, .. } = self;
+        write!(f, "{key}: {old} -> {new}")
+    }
+}
