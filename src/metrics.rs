@@ -40,6 +40,8 @@ pub struct Metrics {
     answer_age: Histogram,
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
+    /// HTTP requests that wait for their answer.
+    pub http_in_flight: IntGauge,
     /// How often the templates had changed, but could not be used.
     pub template_reload_failures: IntCounter,
 }
@@ -98,6 +100,8 @@ impl Metrics {
                 &["route"],
                 &SECONDS,
             ),
+            http_in_flight: build
+                .gauge("aenv_controller_http_requests_in_flight", "HTTP requests that wait for their answer."),
             template_reload_failures: build.counter(
                 "aenv_controller_template_reload_failures_total",
                 "How often the templates had changed but could not be used; the last good ones stay.",

@@ -10,10 +10,7 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use std::future::{Ready, ready};
-use tokio::time::{Duration, Instant, timeout};
-
-/// How long a body may take to arrive; it is small and should be there at once.
-const BODY_PATIENCE: Duration = Duration::from_secs(10);
+use tokio::time::{Instant, timeout};
 
 /// What a handler gives.
 pub(super) type Answer = Result<HttpResponse, ApiError>;
@@ -34,7 +31,7 @@ impl Ask {
 
     /// The bytes of the request's body.
     pub(super) async fn read(&self, body: Payload) -> Result<Bytes, ApiError> {
-        match timeout(BODY_PATIENCE, body.to_bytes_limited(self.api.max_body_bytes)).await {
+        match timeout(self.api.body_timeout, body.to_bytes_limited(self.api.max_body_bytes)).await {
             Ok(Ok(Ok(bytes))) => Ok(bytes),
             Ok(Ok(Err(error))) => Err(ApiError::BadRequest(format!("Invalid request body: {error}"))),
             Ok(Err(_)) => Err(ApiError::TooLarge),

@@ -9,10 +9,12 @@ mod ask;
 pub mod error;
 mod gateway;
 pub mod health;
+mod pace;
 mod pods;
 mod query;
 pub mod server;
 mod services;
+pub mod waiting;
 mod write;
 
 use access::log_and_count;
@@ -27,6 +29,7 @@ use error::ApiError;
 use std::future::ready;
 use std::sync::Arc;
 use tokio::time::Duration;
+use waiting::Waiting;
 
 /// What handlers work with.
 pub struct Api {
@@ -40,6 +43,10 @@ pub struct Api {
     pub request_deadline: Duration,
     /// The largest request body in bytes.
     pub max_body_bytes: usize,
+    /// How long a request body may take to arrive.
+    pub body_timeout: Duration,
+    /// Who may wait for an answer.
+    pub waiting: Waiting,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
 }
