@@ -48,6 +48,8 @@ pub struct Metrics {
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
     settings_reloads: IntCounterVec,
+    /// HTTP requests that wait for their answer.
+    pub http_in_flight: IntGauge,
     /// How often the templates had changed, but could not be used.
     pub template_reload_failures: IntCounter,
 }
@@ -138,6 +140,8 @@ impl Metrics {
                 "How often the settings were read again, by outcome: applied (something took effect), unchanged (nothing did), refused (faults; the old ones stay).",
                 &["outcome"],
             ),
+            http_in_flight: build
+                .gauge("aenv_controller_http_requests_in_flight", "HTTP requests that wait for their answer."),
             template_reload_failures: build.counter(
                 "aenv_controller_template_reload_failures_total",
                 "How often the templates had changed but could not be used; the last good ones stay.",

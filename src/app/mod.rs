@@ -10,7 +10,8 @@ use crate::cluster::{self, Cluster, Writer};
 use crate::envhub::EnvHub;
 use crate::http::Api;
 use crate::http::health::Readiness;
-use crate::http::server::{Listener, MoreRoutes, serve_api, serve_health, serve_metrics};
+use crate::http::server::{Limits, Listener, MoreRoutes, serve_api, serve_health, serve_metrics};
+use crate::http::waiting::Waiting;
 use crate::instances::Instances;
 use crate::memo::{self, Memo};
 use crate::metrics::Metrics;
@@ -185,6 +186,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         instances: Instances::new(writer.clone(), instances_memo, templates),
         envhub: envhub.map_err(StartError::EnvHub)?,
         limits: tuning.requests.clone(),
+        waiting: Waiting::new(server.max_waiting),
         metrics: Arc::clone(&metrics),
     });
 
@@ -195,8 +197,12 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let counted = Arc::clone(&metrics);
     let metrics = serve_metrics(server.metrics_addr, metrics)
         .map_err(listen("server.metrics_addr, --metrics-addr", server.metrics_addr))?;
-    let api = serve_api(api_addr, api, patience(server.drain), more)
-        .map_err(listen("server.port, --server-port", api_addr))?;
+    let limits = Limits {
+        connections: server.max_connections,
+        header_timeout: server.header_timeout,
+        drain: patience(server.drain),
+    };
+    let api = serve_api(api_addr, api, limits, more).map_err(listen("server.port, --server-port", api_addr))?;
     let health = serve_health(health_addr, readiness.clone())
         .map_err(listen("server.readiness_port, --readiness-port", health_addr))?;
     log::info!("✅ Ready on {}, readiness on {}, metrics on {}", api.addr(), health.addr(), metrics.addr());

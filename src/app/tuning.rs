@@ -72,5 +72,6 @@ fn environment_limits(settings: &Settings) -> memo::Limits {
 }
 
 fn request_limits(server: &settings::Server) -> http::Limits {
-    http::Limits { request_deadline: server.request_deadline, max_body_bytes: server.max_body_bytes }
+    let settings::Server { request_deadline, max_body_bytes, body_timeout, .. } = *server;
+    http::Limits { request_deadline, max_body_bytes, body_timeout }
 }

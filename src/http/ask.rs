@@ -1,8 +1,8 @@
 //! A request as handlers see it: what they work with, how its caller asks, and how it is answered.
 
-use super::Api;
 use super::answer::render;
 use super::error::ApiError;
+use super::{Api, Limits};
 use crate::listing::{Listing, Row, Shape};
 use crate::memo::{Asked, Found};
 use actix_web::dev::Payload as Incoming;
@@ -10,10 +10,7 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use std::future::{Ready, ready};
-use tokio::time::{Duration, Instant, timeout};
-
-/// How long a body may take to arrive; it is small and should be there at once.
-const BODY_PATIENCE: Duration = Duration::from_secs(10);
+use tokio::time::{Instant, timeout};
 
 /// What a handler gives.
 pub(super) type Answer = Result<HttpResponse, ApiError>;
@@ -34,7 +31,8 @@ impl Ask {
 
     /// The bytes of the request's body.
     pub(super) async fn read(&self, body: Payload) -> Result<Bytes, ApiError> {
-        match timeout(BODY_PATIENCE, body.to_bytes_limited(self.api.limits.get().max_body_bytes)).await {
+        let Limits { body_timeout, max_body_bytes, .. } = self.api.limits.get();
+        match timeout(body_timeout, body.to_bytes_limited(max_body_bytes)).await {
             Ok(Ok(Ok(bytes))) => Ok(bytes),
             Ok(Ok(Err(error))) => Err(ApiError::BadRequest(format!("Invalid request body: {error}"))),
             Ok(Err(_)) => Err(ApiError::TooLarge),

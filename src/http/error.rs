@@ -37,9 +37,15 @@ pub enum ApiError {
     /// The body is larger than `server.max_body_bytes`.
     #[error("the request body is too large (server.max_body_bytes)")]
     TooLarge,
+    /// The head did not arrive in time.
+    #[error("the request head did not arrive in time (server.header_timeout_ms)")]
+    SlowHead,
     /// The body did not arrive in time.
-    #[error("the request body did not arrive in time")]
+    #[error("the request body did not arrive in time (server.body_timeout_ms)")]
     SlowBody,
+    /// As many requests as may wait for their answer do so already.
+    #[error("too many requests wait for their answer already (server.max_waiting)")]
+    Crowded,
     /// A body whose fields are refused.
     #[error(transparent)]
     BadBody(#[from] Faults),
@@ -88,7 +94,9 @@ impl ApiError {
             | Self::BadRequest(_)
             | Self::BadBody(_)
             | Self::TooLarge
+            | Self::SlowHead
             | Self::SlowBody
+            | Self::Crowded
             | Self::Undeployable { .. }
             | Self::NoEnvHub
             | Self::NoSuchRoute
@@ -107,7 +115,8 @@ impl ResponseError for ApiError {
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadBody(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
+            Self::SlowHead | Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
+            Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Undeployable { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoEnvHub => StatusCode::NOT_IMPLEMENTED,
             Self::EnvHub(memo::Error::Fetch(error)) => of_envhub(error),
@@ -126,6 +135,10 @@ impl ResponseError for ApiError {
         response.content_type(mime());
         if let Self::MethodNotAllowed { allowed } = self {
             response.insert_header((header::ALLOW, *allowed));
+        }
+        if let Self::SlowBody = self {
+            // The rest of the body is not waited for.
+            response.force_close();
         }
         if let Some(after) = self.retry_after() {
             // Rounded up: who comes back a moment too early is refused again.

@@ -9,10 +9,12 @@ mod ask;
 pub mod error;
 mod gateway;
 pub mod health;
+mod pace;
 mod pods;
 mod query;
 pub mod server;
 mod services;
+pub mod waiting;
 mod write;
 
 use access::log_and_count;
@@ -28,6 +30,7 @@ use error::ApiError;
 use std::future::ready;
 use std::sync::Arc;
 use tokio::time::Duration;
+use waiting::Waiting;
 
 /// What one request may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct Limits {
     pub request_deadline: Duration,
     /// The largest request body in bytes.
     pub max_body_bytes: usize,
+    /// How long a request body may take to arrive.
+    pub body_timeout: Duration,
 }
 
 /// What handlers work with.
@@ -48,6 +53,8 @@ pub struct Api {
     pub envhub: Option<EnvHub>,
     /// What one request may cost.
     pub limits: Live<Limits>,
+    /// Who may wait for an answer.
+    pub waiting: Waiting,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
 }

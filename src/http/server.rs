@@ -1,20 +1,47 @@
 //! Listeners: bound before anything is said to be ready, drained before the process ends.
 
 use super::health::{Readiness, health_routes, metrics_routes};
+use super::pace::{Paced, Patience, keep_pace};
+use super::waiting::admit;
 use super::{Api, log_and_count, routes};
 use crate::metrics::Metrics;
-use actix_web::dev::{Server, ServerHandle};
+use actix_http::{HttpService, KeepAlive, Protocol};
+use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::dev::{AppConfig, Server, ServerHandle};
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread::available_parallelism;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Duration, timeout};
 
 /// How long an idle connection of a client is kept. Longer than the few seconds between two polls of `api-service`,
 /// so that it need not connect for each.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long a caller may take to read the last answer of its connection before that is cut.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How many new connections the system keeps until they are accepted.
+const BACKLOG: u32 = 1024;
+
+/// actix-server takes no more.
+const MAX_WORKERS: usize = 512;
+
+/// What the API's listener grants its callers.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How many connections it holds at the same time; more wait in the backlog.
+    pub connections: NonZeroUsize,
+    /// How long a request's head may take to arrive.
+    pub header_timeout: Duration,
+    /// The patience of [`Listener::drain`].
+    pub drain: Duration,
+}
 
 /// Routes besides the API's, given by the sandbox.
 pub type MoreRoutes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
@@ -54,34 +81,75 @@ impl Listener {
     }
 }
 
-/// Serves the API, and `more`, on `addr`; `patience` is for [`Listener::drain`].
+/// Serves the API, and `more`, on `addr`.
 ///
 /// # Errors
 /// If the address cannot be bound.
-pub fn serve_api(
-    addr: SocketAddr,
-    api: Arc<Api>,
-    patience: Duration,
-    more: Option<MoreRoutes>,
-) -> io::Result<Listener> {
-    let server = HttpServer::new(move || {
-        App::new().app_data(Data::from(Arc::clone(&api))).wrap(from_fn(log_and_count)).configure(|config| {
+pub fn serve_api(addr: SocketAddr, api: Arc<Api>, limits: Limits, more: Option<MoreRoutes>) -> io::Result<Listener> {
+    let app = move || {
+        let app = App::new().app_data(Data::from(Arc::clone(&api))).configure(|config| {
             if let Some(more) = &more {
                 more(config);
             }
             routes(config);
-        })
-    })
-    .keep_alive(KEEP_ALIVE)
-    .tcp_nodelay(true)
-    // A caller that hangs up gives up: its handler is dropped, and a fetch that nobody else waits for spends nothing
-    // more. (actix would let it run on, for clients that only close their sending half.)
-    .h1_allow_half_closed(false)
-    // While it drains, actix hears nothing else: this is what cuts requests off. It counts whole seconds.
-    .shutdown_timeout(patience.as_secs().max(1))
-    .disable_signals()
-    .bind(addr)?;
-    Listener::start(server.addrs(), server.run())
+        });
+        app.wrap(from_fn(admit)).wrap(from_fn(log_and_count)).wrap(from_fn(keep_pace))
+    };
+    let listener = listen(addr)?;
+    let addrs = vec![listener.local_addr()?];
+    let patience = Patience { head: limits.header_timeout, idle: KEEP_ALIVE, farewell: FAREWELL };
+    let (workers, connections) = shares(limits.connections);
+    let builder = Server::build();
+    let drained = builder.graceful_shutdown_signal();
+    // As `HttpServer` does it, which cannot be given a stream of one's own.
+    let server = builder
+        .workers(workers)
+        .max_concurrent_connections(connections)
+        // While it drains, actix hears nothing else: this is what cuts requests off. It counts whole seconds.
+        .shutdown_timeout(limits.drain.as_secs().max(1))
+        .disable_signals()
+        .listen("api", listener.into_std()?, move || {
+            let drained = drained.clone();
+            let http = HttpService::build()
+                .graceful_shutdown_signal(move || {
+                    let drained = drained.clone();
+                    async move { drained.notified().await }
+                })
+                // Both are timed by the stream.
+                .keep_alive(KeepAlive::Os)
+                .client_request_timeout(Duration::ZERO)
+                .client_disconnect_timeout(FAREWELL)
+                // A caller that hangs up gives up: its handler is dropped, and a fetch that nobody else waits for
+                // spends nothing more. (actix would let it run on, for clients that only close their sending half.)
+                .h1_allow_half_closed(false)
+                .on_connect_ext(|stream: &Paced<TcpStream>, connection| stream.introduce(connection))
+                .finish(map_config(
+                    app().into_factory().map_err(|error: actix_web::Error| error.error_response()),
+                    |()| AppConfig::default(),
+                ));
+            let accept = move |stream: TcpStream| async move {
+                let peer = stream.peer_addr().ok();
+                // A connection without it is slower, not wrong.
+                let _ = stream.set_nodelay(true);
+                Ok((Paced::new(stream, patience), Protocol::Http1, peer))
+            };
+            fn_service(accept).and_then(http)
+        })?;
+    Listener::start(addrs, server.run())
+}
+
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // So that a restart can listen while connections of before are still in TIME_WAIT.
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
+
+/// How many workers there are, one per CPU, and how many connections each of them holds.
+fn shares(connections: NonZeroUsize) -> (usize, usize) {
+    let workers = available_parallelism().unwrap_or(NonZeroUsize::MIN).min(connections).get().min(MAX_WORKERS);
+    (workers, connections.get() / workers)
 }
 
 /// Serves `/readyz` and `/livez` on `addr`.

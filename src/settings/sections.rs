@@ -46,6 +46,14 @@ settings! {
         live request_deadline: Duration = "request_deadline_ms", millis(1..=600_000).default(25_000);
         /// The largest request body; a larger one is answered with 413.
         live max_body_bytes: usize = "max_body_bytes", bytes(1_024..=67_108_864).default(1_048_576);
+        /// How many connections the API holds at the same time; more wait until one of them ends.
+        restart max_connections: NonZeroUsize = "max_connections", count(1..=1_000_000).default(10_000);
+        /// How many requests may wait for their answer at the same time; one more is answered with 503.
+        restart max_waiting: NonZeroUsize = "max_waiting", count(1..=1_000_000).default(8_192);
+        /// How long a request's head may take to arrive; the connection of a slower one is closed.
+        restart header_timeout: Duration = "header_timeout_ms", millis(1..=600_000).default(10_000);
+        /// How long a request's body may take to arrive; a slower one is answered with 408.
+        live body_timeout: Duration = "body_timeout_ms", millis(1..=600_000).default(10_000);
         /// How long requests that are under way may go on after SIGTERM. Zero: they are cut off.
         restart drain: Duration = "drain_ms", millis(0..=600_000).default(20_000);
     }

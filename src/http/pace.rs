@@ -1,0 +1,220 @@
+//! How long a connection may take for what comes next.
+//!
+//! actix times the first request head of a connection only: a caller could begin a second one, stop in the middle and
+//! hold its connection for ever, and so could one whose answer came before the end of its chunked body. So each stream
+//! is wrapped in [`Paced`], which times every head itself, and actix's own timers of heads and of idle connections are
+//! off. [`keep_pace`] tells the stream when a request is being answered; until then, and from the end of its answer
+//! on, the clock runs.
+
+use super::error::ApiError;
+use crate::envelope::Envelope;
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use actix_web::{Error, ResponseError};
+use bytes::Bytes;
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Duration, Instant, Sleep, sleep_until};
+
+/// What a caller is given time for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// A whole request head, from its first byte or from the connection's first moment.
+    pub(super) head: Duration,
+    /// The first byte of another request.
+    pub(super) idle: Duration,
+    /// Reading an answer that is the last one.
+    pub(super) farewell: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Phase {
+    /// Between two requests.
+    Idle,
+    /// A part of a head has arrived, or could have.
+    Head,
+    /// Whoever answers has deadlines of its own.
+    Answering,
+    /// The last answer has been given.
+    Farewell,
+}
+
+/// Where a connection stands, known to its stream and to those who answer its requests.
+#[derive(Debug)]
+struct Pace(Cell<(Phase, Instant)>);
+
+impl Pace {
+    fn enter(&self, phase: Phase) {
+        self.0.set((phase, Instant::now()));
+    }
+
+    fn phase(&self) -> Phase {
+        self.0.get().0
+    }
+
+    fn deadline(&self, patience: Patience) -> Option<Instant> {
+        let (phase, since) = self.0.get();
+        let patience = match phase {
+            Phase::Idle => patience.idle,
+            Phase::Head => patience.head,
+            Phase::Answering => return None,
+            Phase::Farewell => patience.farewell,
+        };
+        Some(since + patience)
+    }
+}
+
+/// A stream that ends when its other side takes too long.
+pub(super) struct Paced<S> {
+    stream: S,
+    pace: Rc<Pace>,
+    patience: Patience,
+    timer: Pin<Box<Sleep>>,
+    /// Whether a part of an answer may still be unwritten.
+    unflushed: bool,
+}
+
+impl<S: AsyncWrite + Unpin> Paced<S> {
+    /// The stream of a new connection, whose first head is due.
+    pub(super) fn new(stream: S, patience: Patience) -> Self {
+        let now = Instant::now();
+        Self {
+            stream,
+            pace: Rc::new(Pace(Cell::new((Phase::Head, now)))),
+            patience,
+            timer: Box::pin(sleep_until(now + patience.head)),
+            unflushed: false,
+        }
+    }
+
+    /// Makes the connection known to [`keep_pace`].
+    pub(super) fn introduce(&self, connection: &mut Extensions) {
+        connection.insert(Rc::clone(&self.pace));
+    }
+
+    /// Whether the time is over; if not, the task is woken when it is.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.pace.deadline(self.patience) else { return Poll::Pending };
+        if self.timer.deadline() != deadline {
+            self.timer.as_mut().reset(deadline);
+        }
+        self.timer.as_mut().poll(cx)
+    }
+
+    /// Says why the connection ends, if the other side can have no doubt what this is the answer to.
+    fn refuse(&mut self, cx: &mut Context<'_>) {
+        if matches!(self.pace.phase(), Phase::Head) && !self.unflushed {
+            // It ends in any case, so whether all of this is taken is not looked at.
+            let _ = Pin::new(&mut self.stream).poll_write(cx, &slow_head());
+        }
+        self.pace.enter(Phase::Farewell);
+    }
+}
+
+/// The whole answer to a head that took too long.
+fn slow_head() -> Vec<u8> {
+    let error = ApiError::SlowHead;
+    let status = error.status_code();
+    let body = Envelope::failure(status.as_u16(), &error.to_string()).to_json();
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    [head.into_bytes(), body].concat()
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, buf) {
+            if matches!(self.pace.phase(), Phase::Idle) {
+                self.pace.enter(Phase::Head);
+            }
+            return Poll::Ready(read);
+        }
+        ready!(self.poll_late(cx));
+        self.refuse(cx);
+        // The end of the stream, for which actix closes the connection once all is written.
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.unflushed = true;
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.unflushed = false;
+        // An answer may just have ended, and nothing be read until the next request: the clock starts here.
+        if self.poll_late(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Stops the connection's clock while `request` is answered, and until the answer has been handed over.
+///
+/// # Errors
+/// Those of the handler.
+pub(super) async fn keep_pace(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + Unpin>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let mut turn = Turn { pace: request.conn_data().cloned(), then: Phase::Idle };
+    turn.enter(Phase::Answering);
+    let answered = next.call(request).await?;
+    if !answered.response().keep_alive() {
+        turn.then = Phase::Farewell;
+    }
+    Ok(answered.map_body(|_, body| PacedBody { body, _turn: turn }))
+}
+
+/// The answering of one request. `None` where there is no connection, as in tests of handlers.
+struct Turn {
+    pace: Option<Rc<Pace>>,
+    then: Phase,
+}
+
+impl Turn {
+    fn enter(&self, phase: Phase) {
+        if let Some(pace) = &self.pace {
+            pace.enter(phase);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.enter(self.then);
+    }
+}
+
+/// A body at whose end the turn is over.
+struct PacedBody<B> {
+    body: B,
+    _turn: Turn,
+}
+
+impl<B: MessageBody + Unpin> MessageBody for PacedBody<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, B::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}

@@ -1,0 +1,239 @@
+//! The inbound edge: callers that are slow, too many, or patient while the API server does not answer.
+
+use crate::support::controller::{Answer, Controller, send};
+use crate::support::{Cluster, sandboxed, seed};
+use aenv_controller::sandbox::{ApiServer, Faults};
+use reqwest::Method;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+const GET: &str = "GET /pods HTTP/1.1\r\nhost: x\r\n\r\n";
+
+/// Longer than a slow machine takes, and shorter than an idle connection is kept.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A time for heads that is short, but not too short for heads that are written at once.
+const SHORT: (&str, &str) = ("server.header_timeout_ms", "800");
+
+async fn started(keys: &[(&str, &str)]) -> (ApiServer, Cluster, Controller) {
+    let (server, cluster) = sandboxed::start().await;
+    seed::create_all(&cluster, (0..3).map(|n| seed::pod(format!("weather-{n}")).env("weather"))).await;
+    let controller = Controller::with(&cluster, keys).await;
+    (server, cluster, controller)
+}
+
+/// A connection, byte by byte.
+struct Wire(TcpStream);
+
+impl Wire {
+    async fn to(controller: &Controller) -> Self {
+        Self(TcpStream::connect(controller.api_addr()).await.unwrap())
+    }
+
+    async fn write(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// Asks, and reads the whole answer.
+    async fn answer(&mut self, request: &str) -> String {
+        self.write(request).await;
+        let mut answer = String::new();
+        while !answer.ends_with('}') {
+            let mut some = [0; 4096];
+            let read = timeout(PATIENCE, self.0.read(&mut some)).await.expect("an answer").unwrap();
+            assert!(read > 0, "closed after {answer:?}");
+            answer.push_str(std::str::from_utf8(&some[..read]).unwrap());
+        }
+        answer
+    }
+
+    /// All that comes until the other side closes the connection.
+    async fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        timeout(PATIENCE, self.0.read_to_end(&mut rest)).await.expect("the connection is closed").unwrap();
+        String::from_utf8(rest).unwrap()
+    }
+
+    /// Goes on with one more byte every now and then, until the other side closes the connection.
+    async fn dribble(&mut self) -> String {
+        let (mut reader, mut writer) = self.0.split();
+        let dribble = async {
+            while writer.write_all(b"x").await.is_ok() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let mut rest = Vec::new();
+        let end = async {
+            let mut some = [0; 4096];
+            // The end may be a reset, since there is always a byte that nobody reads.
+            while let Ok(read @ 1..) = reader.read(&mut some).await {
+                rest.extend_from_slice(&some[..read]);
+            }
+        };
+        timeout(PATIENCE, async {
+            tokio::select! {
+                () = dribble => {}
+                () = end => {}
+            }
+        })
+        .await
+        .expect("the connection is closed");
+        String::from_utf8(rest).unwrap()
+    }
+}
+
+#[track_caller]
+fn slow(answer: &str, key: &str) {
+    assert!(answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{answer:?}");
+    assert!(answer.contains("connection: close\r\n"), "{answer:?}");
+    assert!(answer.contains(r#"{"success":false,"code":408,"#) && answer.contains(key), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_head_that_stops_in_the_middle_is_answered_with_408_whichever_of_its_connection_it_is() {
+    let (_server, _cluster, controller) = started(&[SHORT]).await;
+    let mut silent = Wire::to(&controller).await;
+    slow(&silent.rest().await, "server.header_timeout_ms");
+    for earlier in 0..3 {
+        let mut wire = Wire::to(&controller).await;
+        for _ in 0..earlier {
+            assert!(wire.answer(GET).await.starts_with("HTTP/1.1 200"));
+        }
+        wire.write("GET /pods HTTP/1.1\r\nho").await;
+        slow(&wire.rest().await, "server.header_timeout_ms");
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_dribbles_is_not_waited_for() {
+    let (_server, _cluster, controller) = started(&[SHORT]).await;
+    for earlier in 0..2 {
+        let mut wire = Wire::to(&controller).await;
+        for _ in 0..earlier {
+            assert!(wire.answer(GET).await.starts_with("HTTP/1.1 200"));
+        }
+        wire.write("GET /pods HTTP/1.1\r\nx: ").await;
+        wire.dribble().await;
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_and_a_slow_answer_outlive_the_time_for_a_head() {
+    let (server, _cluster, controller) = started(&[SHORT]).await;
+    let mut wire = Wire::to(&controller).await;
+    assert!(wire.answer(GET).await.starts_with("HTTP/1.1 200"));
+    sleep(Duration::from_millis(1_200)).await;
+    server.set_faults(Faults { latency_ms: 1_200, ..Faults::default() });
+    let fresh = "GET /pods HTTP/1.1\r\nhost: x\r\ncache-control: no-cache\r\n\r\n";
+    assert!(wire.answer(fresh).await.starts_with("HTTP/1.1 200"));
+    assert!(wire.answer(GET).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_answered_with_408_and_the_connection_closed() {
+    let (_server, _cluster, controller) = started(&[("server.body_timeout_ms", "300")]).await;
+    for framing in ["content-length: 100\r\n\r\n{", "transfer-encoding: chunked\r\n\r\n1\r\n{\r\n"] {
+        for earlier in 0..2 {
+            let mut wire = Wire::to(&controller).await;
+            for _ in 0..earlier {
+                assert!(wire.answer(GET).await.starts_with("HTTP/1.1 200"));
+            }
+            wire.write(&format!("POST /pods HTTP/1.1\r\nhost: x\r\n{framing}")).await;
+            slow(&wire.rest().await, "server.body_timeout_ms");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_does_not_make_an_endless_body_welcome() {
+    let (_server, _cluster, controller) = started(&[SHORT]).await;
+    let mut wire = Wire::to(&controller).await;
+    let refused = wire.answer("PUT /pods HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nfffff\r\n").await;
+    assert!(refused.starts_with("HTTP/1.1 405"), "{refused}");
+    wire.dribble().await;
+}
+
+#[tokio::test]
+async fn a_connection_too_many_waits_for_another_to_end() {
+    let (_server, _cluster, controller) = started(&[("server.max_connections", "1")]).await;
+    let mut first = Wire::to(&controller).await;
+    assert!(first.answer(GET).await.starts_with("HTTP/1.1 200"));
+    let mut second = Wire::to(&controller).await;
+    second.write(GET).await;
+    let mut byte = [0];
+    assert!(timeout(Duration::from_millis(300), second.0.read(&mut byte)).await.is_err(), "nothing, and no refusal");
+    assert!(first.answer(GET).await.starts_with("HTTP/1.1 200"), "the first is not disturbed");
+    drop(first);
+    assert!(second.answer(GET).await.starts_with("HTTP/1.1 200"));
+}
+
+/// Waits until so many requests wait for their answer.
+async fn waiting(controller: &Controller, count: f64) {
+    let reached = async {
+        while controller.metric("aenv_controller_http_requests_in_flight").await != count {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("never {count} requests wait"));
+}
+
+#[tokio::test]
+async fn a_request_too_many_is_refused_at_once_and_costs_nothing() {
+    let (server, _cluster, controller) = started(&[("server.max_waiting", "2")]).await;
+    server.set_faults(Faults { hang: true, ..Faults::default() });
+    server.reset_calls();
+    let patient = tokio::spawn(send(controller.request(Method::GET, "/pods")));
+    let impatient = tokio::spawn(controller.request(Method::GET, "/pods").send());
+    waiting(&controller, 2.0).await;
+    for refused in [controller.get("/services").await, controller.post("/pods", &"x".repeat(9_000).into()).await] {
+        assert!(refused.failure(503).contains("server.max_waiting"), "{:?}", refused.body);
+        assert_eq!(refused.header("retry-after"), "1");
+    }
+    assert_eq!(server.calls().total + server.calls().in_flight, 1, "the list of those who wait");
+    let (_, metrics) = controller.metrics_page().await;
+    for route in [r#"method="GET",route="/services""#, r#"method="POST",route="/pods""#] {
+        let line = format!(r#"aenv_controller_http_requests_total{{code="503",{route}}} 1"#);
+        assert!(metrics.contains(&line), "no {line} in {metrics}");
+    }
+    impatient.abort();
+    waiting(&controller, 1.0).await;
+    let third = tokio::spawn(send(controller.request(Method::GET, "/pods")));
+    waiting(&controller, 2.0).await;
+    server.set_faults(Faults::default());
+    for answer in [patient.await.unwrap(), third.await.unwrap()] {
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+    }
+    waiting(&controller, 0.0).await;
+}
+
+#[tokio::test]
+async fn a_thousand_callers_of_a_hung_api_server_are_told_the_truth_and_livez_answers_meanwhile() {
+    const CALLERS: usize = 1_000;
+    let keys = [("server.request_deadline_ms", "5000"), ("server.max_waiting", "900"), ("throttle.qps", "1000")];
+    let (server, _cluster, controller) = started(&keys).await;
+    server.set_faults(Faults { hang: true, ..Faults::default() });
+    let path = |n: usize| if n.is_multiple_of(2) { format!("/pods/caller-{n}") } else { "/pods".to_owned() };
+    let mut callers: JoinSet<Answer> = (0..CALLERS).map(|n| send(controller.request(Method::GET, &path(n)))).collect();
+    let mut seen_alive = 0;
+    let mut answers = Vec::new();
+    while answers.len() < CALLERS {
+        tokio::select! {
+            Some(answer) = callers.join_next() => answers.push(answer.unwrap()),
+            (status, _) = controller.health("/livez") => {
+                assert_eq!(status, 200);
+                seen_alive += usize::from(controller.metric("aenv_controller_http_requests_in_flight").await > 0.0);
+            }
+        }
+    }
+    assert!(seen_alive > 0, "/livez has not answered while callers waited");
+    for answer in answers {
+        let status = answer.status.as_u16();
+        assert!([503, 504].contains(&status), "{status}: {:?}", answer.body);
+        answer.failure(status);
+        assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
+    }
+    waiting(&controller, 0.0).await;
+}
