@@ -8,6 +8,7 @@
 mod client;
 mod creation;
 pub mod error;
+pub mod inspect;
 pub mod locate;
 mod read;
 mod resource;

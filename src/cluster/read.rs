@@ -60,14 +60,7 @@ impl Cluster {
         narrowing: &Narrowing,
         call: &Call,
     ) -> Result<Vec<T>, Error> {
-        let mut params = ListParams {
-            label_selector: narrowing.label_selector(),
-            field_selector: narrowing.field_selector(),
-            ..match self.settings.list_plan {
-                ListPlan::Paged => ListParams::default().limit(self.settings.page_size.get()),
-                ListPlan::WatchCache => ListParams::default().at("0"),
-            }
-        };
+        let mut params = self.first_page(narrowing);
         let mut items = Vec::new();
         loop {
             let page = decode(self.page(resource, &params, call).await?).await?;
@@ -75,6 +68,18 @@ impl Cluster {
             match page.metadata.next {
                 Some(token) if !token.is_empty() => params.continue_token = Some(token),
                 _ => return Ok(items),
+            }
+        }
+    }
+
+    /// What a list asks for to begin with.
+    pub(super) fn first_page(&self, narrowing: &Narrowing) -> ListParams {
+        ListParams {
+            label_selector: narrowing.label_selector(),
+            field_selector: narrowing.field_selector(),
+            ..match self.settings.list_plan {
+                ListPlan::Paged => ListParams::default().limit(self.settings.page_size.get()),
+                ListPlan::WatchCache => ListParams::default().at("0"),
             }
         }
     }
