@@ -4,6 +4,7 @@
 use aenv_controller::app::sandbox::Sandbox;
 use aenv_controller::app::{self, StartError};
 use aenv_controller::cli::{self, Cli, Command, EXIT_USAGE};
+use aenv_controller::doctor::report::Severity;
 #[cfg(feature = "sandbox")]
 use aenv_controller::sandbox::Options;
 use aenv_controller::settings::{Settings, environment};
@@ -17,6 +18,13 @@ use tokio::time::Duration;
 /// What is logged unless `RUST_LOG` says otherwise. kube logs whole bodies when they cannot be decoded; what matters
 /// of that is logged at our own edge. actix tells of each listener what our own lines tell already.
 const DEFAULT_LOG: &str = "info,actix_server=warn,kube_client=off";
+
+/// What is logged while the doctor reports: that it reads templates and settings is part of its report.
+const DOCTOR_LOG: &str = "warn,kube_client=off";
+
+/// The exit codes of the doctor, besides 0.
+const EXIT_WRONG: u8 = 1;
+const EXIT_WARNINGS: u8 = 2;
 
 /// The exit code for a start that failed for another reason than its settings.
 const EXIT_FAILED_START: u8 = 1;
@@ -40,13 +48,14 @@ fn main() -> ExitCode {
     if matches!(cli.command, Command::CheckConfig) {
         return check_config(&settings);
     }
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(DEFAULT_LOG)).init();
+    let log = if cli.command == Command::Doctor { DOCTOR_LOG } else { DEFAULT_LOG };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(log)).init();
     let without_effect = cli.flags.without_effect();
     if !without_effect.is_empty() {
         log::info!("accepted without effect: {}", without_effect.join(", "));
     }
     match run(cli.command, &settings) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             log::error!("❌ {error}");
             let refused = matches!(error.downcast_ref(), Some(StartError::Templates(_)));
@@ -69,13 +78,14 @@ fn check_config(settings: &Settings) -> ExitCode {
     }
 }
 
-fn run(command: Command, settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
+fn run(command: Command, settings: &Settings) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let runtime = Runtime::new()?;
     let outcome = runtime.block_on(async {
         match command {
-            Command::Serve | Command::CheckConfig => serve(settings).await,
+            Command::Serve | Command::CheckConfig => serve(settings).await.map(|()| ExitCode::SUCCESS),
+            Command::Doctor => examine(settings).await,
             #[cfg(feature = "sandbox")]
-            Command::Sandbox(sandbox) => serve_sandbox(&sandbox, settings).await,
+            Command::Sandbox(sandbox) => serve_sandbox(&sandbox, settings).await.map(|()| ExitCode::SUCCESS),
         }
     });
     // What is still under way is no reason to stay, and ends all at once with the process: were the fetches ended
@@ -90,6 +100,14 @@ async fn serve(settings: &Settings) -> Result<(), Box<dyn std::error::Error>> {
     let running = app::start(settings, cluster, None)?;
     signals.drain(running.stop()).await;
     Ok(())
+}
+
+async fn examine(settings: &Settings) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    Ok(match app::doctor::examine(settings, &mut io::stdout()).await? {
+        Severity::Fine | Severity::Note => ExitCode::SUCCESS,
+        Severity::Warning => ExitCode::from(EXIT_WARNINGS),
+        Severity::Wrong => ExitCode::from(EXIT_WRONG),
+    })
 }
 
 #[cfg(feature = "sandbox")]

@@ -1,5 +1,6 @@
 //! The composition root: builds every layer from the settings, hands plain values down, serves, and drains.
 
+pub mod doctor;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 
@@ -47,6 +48,9 @@ pub enum StartError {
     #[cfg(feature = "sandbox")]
     #[error("the sandbox's API server cannot be started: {0}")]
     Sandbox(#[source] io::Error),
+    /// The doctor's report could not be written.
+    #[error("the report cannot be written: {0}")]
+    Report(#[source] io::Error),
     /// A listener could not be bound.
     #[error("cannot listen on {addr} ({key}): {error}")]
     Listen {
@@ -134,16 +138,13 @@ pub async fn find_cluster(settings: &Settings) -> Result<Located, StartError> {
 pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) -> Result<Running, StartError> {
     let Settings { server, memo, .. } = settings;
     let metrics = Arc::new(Metrics::new(settings.throttle.rate().unwrap_or(f64::INFINITY)));
-    let throttle = Arc::new(Throttle::new(throttle_limits(&settings.throttle), Arc::clone(&metrics)));
     let templates = Arc::new(TemplateStore::open(settings.templates.dir.clone(), Arc::clone(&metrics))?);
     let current = templates.current();
-    let namespace = settings.kubernetes.namespace.as_deref().or(current.namespace()).unwrap_or(DEFAULT_NAMESPACE);
+    let (namespace, _) = namespace_of(settings, &current);
     announce(settings, &cluster, namespace);
     announce_templates(&settings.templates.dir);
 
-    let (source_name, config) = (cluster.source, cluster.config);
-    let cluster = Cluster::new(config, cluster_settings(settings, namespace), throttle)
-        .map_err(|error| StartError::Client { source_name, error: error.to_string() })?;
+    let cluster = connect(settings, cluster, namespace, Arc::clone(&metrics))?;
     let writer = Writer::new(Arc::new(cluster), Handle::current());
     // Descriptions of environments are few and small; the rest is shared evenly.
     let for_environments = memo.max_bytes / 16;
@@ -180,6 +181,28 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         .map_err(listen("server.readiness_port, --readiness-port", health_addr))?;
     log::info!("✅ Ready on {}, readiness on {}, metrics on {}", api.addr(), health.addr(), metrics.addr());
     Ok(Running { api, health, metrics, readiness, writer, drain: server.drain })
+}
+
+/// The namespace of all objects, and what names it.
+fn namespace_of<'a>(settings: &'a Settings, templates: &'a Templates) -> (&'a str, &'static str) {
+    match (&settings.kubernetes.namespace, templates.namespace()) {
+        (Some(namespace), _) => (namespace, "kubernetes.namespace, --namespace"),
+        (None, Some(namespace)) => (namespace, "the pod template"),
+        (None, None) => (DEFAULT_NAMESPACE, "the default"),
+    }
+}
+
+/// The one limited client of `cluster`. Makes no call.
+fn connect(
+    settings: &Settings,
+    cluster: Located,
+    namespace: &str,
+    metrics: Arc<Metrics>,
+) -> Result<Cluster, StartError> {
+    let Located { config, source } = cluster;
+    let throttle = Arc::new(Throttle::new(throttle_limits(&settings.throttle), metrics));
+    Cluster::new(config, cluster_settings(settings, namespace), throttle)
+        .map_err(|error| StartError::Client { source_name: source, error: error.to_string() })
 }
 
 /// Where the templates come from: a folder that is not there is no fault, but may be a slip.
