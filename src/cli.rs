@@ -22,7 +22,8 @@ const SANDBOX_EXAMPLES: &str = "";
 
 const EXAMPLES: &str = "
   controller --kubeconfig ~/.kube/config      serve a cluster from this machine
-  controller check-config --config my.yaml    check a file and print every setting that would be in effect";
+  controller check-config --config my.yaml    check a file and print every setting that would be in effect
+  controller doctor                           look for what is wrong with the cluster, the rights, the settings";
 
 const SOURCES_AND_EXITS: &str = "
 Settings, the later source winning: defaults, file, environment, flags. `controller check-config` prints them all.
@@ -40,6 +41,20 @@ Exit codes:
   0   ended as asked
   1   could not start: a port is taken, or there is no usable kubeconfig
   64  bad flags, settings or templates; all that is wrong with them is said at once";
+
+const DOCTOR: &str = "
+It takes the same settings as the controller, and asks through the same limited client, about thirty calls one after
+the other: is the API server there, are the rights, what does a page of each list cost, under which priority level. It
+changes nothing in the cluster, and prints no credentials. At the end it says which setting to change.
+
+Example, in the Pod of a replica that is in trouble:
+  kubectl exec deploy/controller -- controller doctor
+
+Exit codes:
+  0   all is well; there may be notes
+  1   something is wrong that makes requests fail
+  2   it works, with warnings
+  64  bad flags, settings or templates";
 
 #[cfg(feature = "sandbox")]
 const SANDBOX: &str = "
@@ -108,6 +123,9 @@ pub enum Command {
     ///
     /// As YAML that can be used as a settings file. Nothing is served, and no API server is asked.
     CheckConfig,
+    /// Look for what is wrong: API server, rights, cost of the lists; say which setting to change
+    #[command(after_long_help = DOCTOR.trim_start())]
+    Doctor,
     /// Serve an API server in memory, and the API in front of it
     #[cfg(feature = "sandbox")]
     #[command(after_long_help = SANDBOX.trim_start())]

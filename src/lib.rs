@@ -15,6 +15,7 @@
 //! | --- | --- |
 //! | [`cli`], [`settings`] | flags, file and environment, checked as a whole |
 //! | [`app`] | the composition root: builds each layer, hands plain values down, serves, drains |
+//! | [`doctor`] | looks for what is wrong with the cluster, the rights and the settings, and says what to change |
 //! | [`http`] | routes, what a request may say, status codes; with the sandbox the only one that names actix |
 //! | [`services`], [`instances`] | what AEnvironment means by a service and by an instance |
 //! | [`environment`] | the body of a create or an update, checked in full before anything is asked |
@@ -35,6 +36,7 @@ pub mod call;
 pub mod cli;
 pub mod cluster;
 pub mod container;
+pub mod doctor;
 pub mod envelope;
 pub mod envhub;
 pub mod environment;

@@ -5,16 +5,25 @@ use aenv_controller::app::reload::Tuner;
 use aenv_controller::app::sandbox::Sandbox;
 use aenv_controller::app::{self, Running, StartError};
 use aenv_controller::cli::{self, Cli, Command, EXIT_USAGE};
+use aenv_controller::doctor::report::Severity;
 use aenv_controller::logger::Logger;
 #[cfg(feature = "sandbox")]
 use aenv_controller::sandbox::Options;
 use aenv_controller::settings::{Reloader, Settings, environment};
+use log::LevelFilter;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 #[cfg(feature = "sandbox")]
 use tokio::time::Duration;
+
+/// What is logged while the doctor reports: that it reads templates and settings is part of its report.
+const DOCTOR_LOG: LevelFilter = LevelFilter::Warn;
+
+/// The exit codes of the doctor, besides 0.
+const EXIT_WRONG: u8 = 1;
+const EXIT_WARNINGS: u8 = 2;
 
 /// The exit code for a start that failed for another reason than its settings.
 const EXIT_FAILED_START: u8 = 1;
@@ -39,14 +48,15 @@ fn main() -> ExitCode {
         return check_config(&settings);
     }
     let rust_log = std::env::var("RUST_LOG").ok().filter(|words| !words.trim().is_empty());
-    let logger = Logger::install(&settings.log.level, settings.log.format, rust_log.as_deref());
+    let level = if cli.command == Command::Doctor { &DOCTOR_LOG.into() } else { &settings.log.level };
+    let logger = Logger::install(level, settings.log.format, rust_log.as_deref());
     let without_effect = cli.flags.without_effect();
     if !without_effect.is_empty() {
         log::info!("accepted without effect: {}", without_effect.join(", "));
     }
     let tuner = Tuner::new(Reloader::new(cli.flags, settings.clone()), logger);
     match run(cli.command, &settings, tuner) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             log::error!("❌ {error}");
             let refused = matches!(error.downcast_ref(), Some(StartError::Templates(_)));
@@ -69,13 +79,14 @@ fn check_config(settings: &Settings) -> ExitCode {
     }
 }
 
-fn run(command: Command, settings: &Settings, tuner: Tuner) -> Result<(), Box<dyn std::error::Error>> {
+fn run(command: Command, settings: &Settings, tuner: Tuner) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let runtime = Runtime::new()?;
     let outcome = runtime.block_on(async {
         match command {
-            Command::Serve | Command::CheckConfig => serve(settings, tuner).await,
+            Command::Serve | Command::CheckConfig => serve(settings, tuner).await.map(|()| ExitCode::SUCCESS),
+            Command::Doctor => examine(settings).await,
             #[cfg(feature = "sandbox")]
-            Command::Sandbox(sandbox) => serve_sandbox(&sandbox, settings, tuner).await,
+            Command::Sandbox(sandbox) => serve_sandbox(&sandbox, settings, tuner).await.map(|()| ExitCode::SUCCESS),
         }
     });
     // What is still under way is no reason to stay, and ends all at once with the process: were the fetches ended
@@ -91,6 +102,14 @@ async fn serve(settings: &Settings, tuner: Tuner) -> Result<(), Box<dyn std::err
     signals.tune(tuner, &running).await;
     signals.drain(running.stop()).await;
     Ok(())
+}
+
+async fn examine(settings: &Settings) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    Ok(match app::doctor::examine(settings, &mut io::stdout()).await? {
+        Severity::Fine | Severity::Note => ExitCode::SUCCESS,
+        Severity::Warning => ExitCode::from(EXIT_WARNINGS),
+        Severity::Wrong => ExitCode::from(EXIT_WRONG),
+    })
 }
 
 #[cfg(feature = "sandbox")]

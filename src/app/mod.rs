@@ -1,5 +1,6 @@
 //! The composition root: builds every layer from the settings, hands plain values down, serves, and drains.
 
+pub mod doctor;
 pub mod reload;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -18,14 +19,13 @@ use crate::metrics::Metrics;
 use crate::services::Services;
 use crate::settings::{self, DEFAULT_NAMESPACE, Settings};
 use crate::templates::{TemplateFaults, TemplateStore, Templates};
-use crate::throttle::Throttle;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::time::{Duration, Instant, timeout_at};
-use tuning::{Tuning, throttle_limits};
+use tuning::Tuning;
 
 /// Why the controller does not run.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +51,9 @@ pub enum StartError {
     #[cfg(feature = "sandbox")]
     #[error("the sandbox's API server cannot be started: {0}")]
     Sandbox(#[source] io::Error),
+    /// The doctor's report could not be written.
+    #[error("the report cannot be written: {0}")]
+    Report(#[source] io::Error),
     /// A listener could not be bound.
     #[error("cannot listen on {addr} ({key}): {error}")]
     Listen {
@@ -146,22 +149,18 @@ pub async fn find_cluster(settings: &Settings) -> Result<Located, StartError> {
 pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) -> Result<Running, StartError> {
     let server = &settings.server;
     let metrics = Arc::new(Metrics::new());
-    let throttle = Throttle::new(throttle_limits(&settings.throttle), Handle::current(), Arc::clone(&metrics));
-    let tuning = Tuning::new(settings, throttle.clone());
+    let tuning = Tuning::new(settings, &metrics);
     let templates = Arc::new(TemplateStore::open(settings.templates.dir.clone(), Arc::clone(&metrics))?);
     let current = templates.current();
-    let namespace = settings.kubernetes.namespace.as_deref().or(current.namespace()).unwrap_or(DEFAULT_NAMESPACE);
+    let (namespace, _) = namespace_of(settings, &current);
     announce(settings, &cluster, namespace);
     announce_templates(&settings.templates.dir);
 
-    let (source_name, config) = (cluster.source, cluster.config);
     let is_closed = || -> memo::IsClosed {
-        let throttle = throttle.clone();
+        let throttle = tuning.throttle.clone();
         Box::new(move || throttle.is_closed())
     };
-    let settings_of_cluster = cluster_settings(settings, namespace, &tuning);
-    let cluster = Cluster::new(config, settings_of_cluster, throttle.clone(), Arc::clone(&metrics))
-        .map_err(|error| StartError::Client { source_name, error: error.to_string() })?;
+    let cluster = connect(settings, cluster, namespace, &tuning, Arc::clone(&metrics))?;
     let writer = Writer::new(Arc::new(cluster), Handle::current());
     // Descriptions of environments are few and small; the rest is shared evenly.
     let for_environments = settings.memo.max_bytes / 16;
@@ -207,6 +206,28 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         .map_err(listen("server.readiness_port, --readiness-port", health_addr))?;
     log::info!("✅ Ready on {}, readiness on {}, metrics on {}", api.addr(), health.addr(), metrics.addr());
     Ok(Running { api, health, metrics, readiness, writer, drain: server.drain, tuning, counted })
+}
+
+/// The namespace of all objects, and what names it.
+fn namespace_of<'a>(settings: &'a Settings, templates: &'a Templates) -> (&'a str, &'static str) {
+    match (&settings.kubernetes.namespace, templates.namespace()) {
+        (Some(namespace), _) => (namespace, "kubernetes.namespace, --namespace"),
+        (None, Some(namespace)) => (namespace, "the pod template"),
+        (None, None) => (DEFAULT_NAMESPACE, "the default"),
+    }
+}
+
+/// The one limited client of `cluster`. Makes no call.
+fn connect(
+    settings: &Settings,
+    cluster: Located,
+    namespace: &str,
+    tuning: &Tuning,
+    metrics: Arc<Metrics>,
+) -> Result<Cluster, StartError> {
+    let Located { config, source } = cluster;
+    Cluster::new(config, cluster_settings(settings, namespace, tuning), tuning.throttle.clone(), metrics)
+        .map_err(|error| StartError::Client { source_name: source, error: error.to_string() })
 }
 
 /// Where the templates come from: a folder that is not there is no fault, but may be a slip.

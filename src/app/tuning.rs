@@ -3,13 +3,16 @@
 use crate::cluster::retry::Policy;
 use crate::cluster::{ListPlan, Paging};
 use crate::live::Live;
+use crate::metrics::Metrics;
 use crate::settings::{self, Settings};
 use crate::throttle::Throttle;
 use crate::{envhub, http, memo, throttle};
+use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// The values that may change while the controller runs, each shared with the layer that reads it.
 pub(super) struct Tuning {
-    throttle: Throttle,
+    pub(super) throttle: Throttle,
     pub(super) retry: Live<Policy>,
     pub(super) paging: Live<Paging>,
     pub(super) objects: Live<memo::Limits>,
@@ -18,9 +21,11 @@ pub(super) struct Tuning {
 }
 
 impl Tuning {
-    pub(super) fn new(settings: &Settings, throttle: Throttle) -> Self {
+    /// The values of `settings`. The throttle's alarms run on the runtime that this is called in.
+    pub(super) fn new(settings: &Settings, metrics: &Arc<Metrics>) -> Self {
+        let limits = throttle_limits(&settings.throttle);
         Self {
-            throttle,
+            throttle: Throttle::new(limits, Handle::current(), Arc::clone(metrics)),
             retry: Live::new(retry_policy(&settings.retry)),
             paging: Live::new(paging(&settings.list)),
             objects: Live::new(object_limits(settings)),

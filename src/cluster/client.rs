@@ -4,6 +4,7 @@
 //! own that retries or queues is put in. Each [`Cluster::attempt`] is one request on the wire.
 
 use super::error::Error;
+use super::inspect;
 use super::resource::Resource;
 use super::retry::{Policy, Retries};
 use super::timeout::Timeouts;
@@ -13,7 +14,7 @@ use crate::metrics::Metrics;
 use crate::throttle::{Throttle, layer::ThrottleLayer};
 use bytes::Bytes;
 use http::header::USER_AGENT;
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy;
@@ -100,6 +101,7 @@ impl Cluster {
             .layer(config.extra_headers_layer()?)
             .layer(ThrottleLayer::new(throttle))
             .map_err(BoxError::from)
+            .map_request(inspect::departing)
             .service(Timeouts(transport));
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         let client = kube::Client::new(service, config.default_namespace);
@@ -111,16 +113,27 @@ impl Cluster {
     pub(super) async fn attempt(
         &self,
         operation: Operation,
-        mut request: Request<Vec<u8>>,
+        request: Request<Vec<u8>>,
         call: &Call,
     ) -> Result<Bytes, Error> {
+        let (head, body) = self.exchange(operation, request, call).await?.into_parts();
+        if head.status.is_success() { Ok(body) } else { Err(Error::answered(head.status, &head.headers, &body)) }
+    }
+
+    /// One request on the wire, once the throttle lets it through; the whole answer, whatever its status.
+    pub(super) async fn exchange(
+        &self,
+        operation: Operation,
+        mut request: Request<Vec<u8>>,
+        call: &Call,
+    ) -> Result<Response<Bytes>, Error> {
         request.extensions_mut().insert(call.clone());
         request.extensions_mut().insert(operation);
         let exchange = async {
             let response = self.client.send(request.map(Body::from)).await.map_err(|error| Error::transport(&error))?;
             let (head, body) = response.into_parts();
             let body = body.collect().await.map_err(|error| Error::transport(&error))?.to_bytes();
-            if head.status.is_success() { Ok(body) } else { Err(Error::answered(head.status, &head.headers, &body)) }
+            Ok(Response::from_parts(head, body))
         };
         timeout_at(call.deadline(), exchange).await.unwrap_or(Err(Error::Deadline))
     }

@@ -9,6 +9,7 @@ mod budget;
 mod client;
 mod creation;
 pub mod error;
+pub mod inspect;
 pub mod locate;
 mod read;
 mod resource;

@@ -60,16 +60,8 @@ impl Cluster {
         narrowing: &Narrowing,
         call: &Call,
     ) -> Result<Vec<T>, Error> {
-        let Paging { page_size, plan } = self.settings.paging.get();
-        let mut params = ListParams {
-            label_selector: narrowing.label_selector(),
-            field_selector: narrowing.field_selector(),
-            ..match plan {
-                ListPlan::Paged => ListParams::default().limit(page_size.get()),
-                ListPlan::WatchCache => ListParams::default().at("0"),
-            }
-        };
         let mut call = call.clone();
+        let mut params = self.first_page(narrowing);
         let mut items = Vec::new();
         loop {
             let page = decode(self.page(resource, &params, &call).await?).await?;
@@ -79,6 +71,19 @@ impl Cluster {
                 _ => return Ok(items),
             }
             call = call.in_lane(Lane::Bulk);
+        }
+    }
+
+    /// What a list asks for to begin with.
+    pub(super) fn first_page(&self, narrowing: &Narrowing) -> ListParams {
+        let Paging { page_size, plan } = self.settings.paging.get();
+        ListParams {
+            label_selector: narrowing.label_selector(),
+            field_selector: narrowing.field_selector(),
+            ..match plan {
+                ListPlan::Paged => ListParams::default().limit(page_size.get()),
+                ListPlan::WatchCache => ListParams::default().at("0"),
+            }
         }
     }
 

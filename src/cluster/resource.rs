@@ -28,6 +28,15 @@ impl Resource {
         }
     }
 
+    /// Its API group; empty for the core group.
+    #[must_use]
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::Deployments => "apps",
+            Self::Services | Self::Pods | Self::Claims => "",
+        }
+    }
+
     /// The plural with its API group, as the API server's messages have it.
     pub(super) fn qualified(self) -> &'static str {
         match self {

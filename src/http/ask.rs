@@ -10,7 +10,7 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use std::future::{Ready, ready};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Duration, Instant, timeout};
 
 /// What a handler gives.
 pub(super) type Answer = Result<HttpResponse, ApiError>;

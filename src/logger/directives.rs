@@ -38,6 +38,13 @@ impl Directives {
     }
 }
 
+/// One level for all modules.
+impl From<LevelFilter> for Directives {
+    fn from(all: LevelFilter) -> Self {
+        Self { all, modules: Vec::new() }
+    }
+}
+
 impl FromStr for Directives {
     type Err = BadDirectives;
 

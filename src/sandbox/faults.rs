@@ -231,6 +231,12 @@ impl Control {
         Duration::from_millis(self.lock().faults.latency_ms)
     }
 
+    /// Whether a rule in force answers `call` with 403. Nothing is used up.
+    pub(super) fn forbids(&self, call: &Call<'_>) -> bool {
+        let state = self.lock();
+        state.faults.rules.iter().any(|rule| rule.status == Some(403) && rule.matches(call))
+    }
+
     /// To be taken before `judge`, so that no change is missed.
     pub(super) fn release(&self) -> Release {
         Release(self.hang.subscribe())

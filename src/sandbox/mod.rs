@@ -20,6 +20,7 @@ mod names;
 mod object;
 mod patch;
 mod resource;
+mod review;
 mod rollout;
 mod routes;
 mod scale;

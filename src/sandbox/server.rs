@@ -20,6 +20,7 @@ use super::discovery;
 use super::faults::{Call, Control, Outcome};
 use super::list::{ContinueToken, Query};
 use super::resource::{Subresource, Target};
+use super::review;
 use super::status::ApiError;
 use super::table::{self, RowObject};
 
@@ -38,6 +39,10 @@ pub(super) struct Shared {
 /// Answers everything that is not one of the sandbox's own routes.
 pub(super) async fn serve(request: HttpRequest, payload: Payload, shared: web::Data<Shared>) -> HttpResponse {
     let request = Request::read(&request, payload).await;
+    if request.is_review() {
+        let call = Call { verb: "create", resource: review::PLURAL, name: None, page: None };
+        return serve_call("create", &call, &shared, || request.answer_review(&shared.control)).await;
+    }
     let verb = request.verb();
     let Some((target, verb)) = request.target.as_ref().zip(verb) else {
         return serve_uncounted(&request, &shared).await;
@@ -47,24 +52,34 @@ pub(super) async fn serve(request: HttpRequest, payload: Payload, shared: web::D
         Some(Subresource::Status) => format!("{}/status", target.resource.plural()),
         Some(Subresource::Scale) => format!("{}/scale", target.resource.plural()),
     };
-    let under_way = shared.counters.begin(verb, resource.clone());
-    tokio::time::sleep(shared.control.latency()).await;
     let name = request.name();
     let call =
         Call { verb, resource: &resource, name: name.as_deref(), page: (verb == "list").then(|| request.page()) };
+    serve_call(verb, &call, &shared, || request.answer(target, verb, &shared.api)).await
+}
+
+/// Counts a call, lets befall it what has to, and carries it out.
+async fn serve_call(
+    verb: &'static str,
+    call: &Call<'_>,
+    shared: &Shared,
+    carry_out: impl Fn() -> HttpResponse,
+) -> HttpResponse {
+    let under_way = shared.counters.begin(verb, call.resource.to_owned());
+    tokio::time::sleep(shared.control.latency()).await;
     let release = shared.control.release();
-    let fault = shared.control.judge(Some(&call), Instant::now());
+    let fault = shared.control.judge(Some(call), Instant::now());
     let Some(fault) = fault else {
-        let response = request.answer(target, verb, &shared.api);
+        let response = carry_out();
         under_way.answered(response.status().as_u16());
         return response;
     };
-    let done = fault.after.then(|| request.answer(target, verb, &shared.api));
+    let done = fault.after.then(&carry_out);
     let response = match fault.outcome {
         Outcome::Cut => return cut(),
         Outcome::Hang => {
             release.wait().await;
-            done.unwrap_or_else(|| request.answer(target, verb, &shared.api))
+            done.unwrap_or_else(carry_out)
         }
         Outcome::Answer { status, retry_after, reason } => injected(status, retry_after, reason.as_deref()),
     };
@@ -132,6 +147,10 @@ impl Request {
         }
     }
 
+    fn is_review(&self) -> bool {
+        self.method == Method::POST && self.path == review::PATH
+    }
+
     /// `None`: the target has no such verb.
     fn verb(&self) -> Option<&'static str> {
         let target = self.target.as_ref()?;
@@ -174,6 +193,14 @@ impl Request {
     fn answer(&self, target: &Target, verb: &str, api: &Api) -> HttpResponse {
         match self.carry_out(target, verb, api) {
             Ok(body) => json_response(if verb == "create" { 201 } else { 200 }, body),
+            Err(error) => failure(&error),
+        }
+    }
+
+    fn answer_review(&self, control: &Control) -> HttpResponse {
+        let reviewed = self.body.as_ref().map_err(Clone::clone).and_then(|body| review::answer(body, control));
+        match reviewed {
+            Ok(review) => json_response(201, review.to_string()),
             Err(error) => failure(&error),
         }
     }

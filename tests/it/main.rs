@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails, in its helpers too")]
 
 mod contract;
+mod doctor;
 mod edge;
 mod gateway;
 mod gateway_writes;

@@ -41,6 +41,28 @@ async fn a_kubeconfig_that_cannot_be_used_is_named_and_not_passed_over() {
 }
 
 #[tokio::test]
+async fn the_doctors_exit_code_is_its_verdict() {
+    let (server, cluster) = sandboxed::start().await;
+    let doctor = async |key| {
+        run(|command, _| {
+            command.arg("doctor").args(["--namespace", cluster.namespace()]);
+            command.env("KUBECONFIG", cluster.kubeconfig_path());
+            set(command, key);
+        })
+        .await
+    };
+    let (code, stdout, stderr) = doctor(("memo.list_ttl_ms", "2000")).await;
+    assert_eq!((code, &*stderr), (0, ""), "{stdout}");
+    let (code, stdout, _) = doctor(("memo.list_ttl_ms", "0")).await;
+    assert!(code == 2 && stdout.contains("⚠️  All lists together"), "{code}: {stdout}");
+    let (code, stdout, _) = doctor(("throttle.qps", "0")).await;
+    assert_eq!((code, &*stdout), (64, ""));
+    server.set_faults(Faults { outage: true, ..Faults::default() });
+    let (code, stdout, _) = doctor(("memo.list_ttl_ms", "2000")).await;
+    assert!(code == 1 && stdout.contains("❌ API server"), "{code}: {stdout}");
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_named() {
     let (_server, cluster) = sandboxed::start().await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -82,7 +104,7 @@ async fn bad_settings_are_refused_all_at_once() {
 #[tokio::test]
 async fn broken_templates_are_told_with_their_places() {
     let (_server, cluster) = sandboxed::start().await;
-    for subcommand in ["serve", "check-config"] {
+    for subcommand in ["serve", "check-config", "doctor"] {
         let (code, _, stderr) = run(|command, home| {
             let dir = home.join("templates");
             fs::create_dir(&dir).unwrap();

@@ -7,6 +7,7 @@ use aenv_controller::settings::Settings;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::Value;
 use std::net::SocketAddr;
+use std::path::Path;
 use tokio::task::JoinSet;
 
 /// A controller that serves a cluster.
@@ -23,19 +24,7 @@ impl Controller {
 
     /// With some keys set, as in `("throttle.qps", "5")`.
     pub(crate) async fn with(cluster: &Cluster, keys: &[(&str, &str)]) -> Self {
-        let kubeconfig = cluster.kubeconfig_path().to_str().unwrap();
-        let line = ["controller", "--kubeconfig", kubeconfig, "--namespace", cluster.namespace()];
-        let cli = Cli::parse(line).unwrap();
-        let free_ports = [
-            ("server.bind", "127.0.0.1"),
-            ("server.port", "0"),
-            ("server.readiness_port", "0"),
-            ("server.metrics_addr", "127.0.0.1:0"),
-        ];
-        let environment = free_ports.iter().chain(keys).map(|(key, value)| {
-            (format!("AENV_CONTROLLER__{}", key.replace('.', "__").to_uppercase()), (*value).to_owned())
-        });
-        let settings = Settings::load(&cli.flags, environment).unwrap();
+        let settings = settings(cluster.kubeconfig_path(), cluster.namespace(), keys);
         let located = app::find_cluster(&settings).await.unwrap();
         Self { running: app::start(&settings, located, None).unwrap(), client: Client::new() }
     }
@@ -123,6 +112,22 @@ impl Controller {
         let response = self.client.get(format!("http://{}{path}", self.running.health_addr())).send().await.unwrap();
         (response.status(), response.text().await.unwrap())
     }
+}
+
+/// The settings of a controller on free ports, with some keys set.
+pub(crate) fn settings(kubeconfig: &Path, namespace: &str, keys: &[(&str, &str)]) -> Settings {
+    let line = ["controller", "--kubeconfig", kubeconfig.to_str().unwrap(), "--namespace", namespace];
+    let cli = Cli::parse(line).unwrap();
+    let free_ports = [
+        ("server.bind", "127.0.0.1"),
+        ("server.port", "0"),
+        ("server.readiness_port", "0"),
+        ("server.metrics_addr", "127.0.0.1:0"),
+    ];
+    let environment = free_ports.iter().chain(keys).map(|(key, value)| {
+        (format!("AENV_CONTROLLER__{}", key.replace('.', "__").to_uppercase()), (*value).to_owned())
+    });
+    Settings::load(&cli.flags, environment).unwrap()
 }
 
 /// An answer of the API, which is JSON whatever it says.

@@ -18,9 +18,12 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::api::core::v1::Namespace;
-use kube::Api;
-use serde_json::json;
+use k8s_openapi::api::{
+    core::v1::Namespace,
+    rbac::v1::{Role, RoleBinding},
+};
+use kube::{Api, Client};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     sync::OnceCell,
@@ -138,13 +141,35 @@ impl ApiServer {
             .unwrap();
 
         let user = format!("aenv-controller-{number}");
+        self.as_user(&user, namespace, admin)
+    }
+
+    /// The same, with an account that has no rights but those of `rules` (as in a Role) in its namespace.
+    pub(crate) async fn cluster_with_rights(&self, rules: Value) -> Cluster {
+        let Cluster { namespace, admin, .. } = self.cluster().await;
+        let user = namespace.replace("aenv-", "aenv-guest-");
+        let role = json!({"metadata": {"name": "guest"}, "rules": rules});
+        let binding = json!({
+            "metadata": {"name": "guest"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "guest"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+        });
+        let roles = Api::<Role>::namespaced(admin.clone(), &namespace);
+        roles.create(&Default::default(), &serde_json::from_value(role).unwrap()).await.unwrap();
+        let bindings = Api::<RoleBinding>::namespaced(admin.clone(), &namespace);
+        bindings.create(&Default::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();
+        self.as_user(&user, namespace, admin)
+    }
+
+    /// `namespace` as an account of the token file sees it.
+    fn as_user(&self, user: &str, namespace: String, admin: Client) -> Cluster {
         let path = self.folder.path().join(format!("{user}.kubeconfig"));
-        write_kubeconfig(&path, &url(self.port), &user, &namespace);
+        write_kubeconfig(&path, &url(self.port), user, &namespace);
         Cluster {
             namespace,
             kubeconfig: path,
             admin,
-            ledger: Box::new(AuditLog::new(&self.folder.path().join("audit.log"), &user)),
+            ledger: Box::new(AuditLog::new(&self.folder.path().join("audit.log"), user)),
         }
     }
 
@@ -202,6 +227,8 @@ fn write_inputs(folder: &Path, port: u16) {
     for number in 0..CONTROLLER_ACCOUNTS {
         let user = format!("aenv-controller-{number}");
         tokens += &format!("{user}-token,{user},{user},\"system:masters,{AUDITED_GROUP}\"\n");
+        let guest = format!("aenv-guest-{number}");
+        tokens += &format!("{guest}-token,{guest},{guest},{AUDITED_GROUP}\n");
     }
     fs::write(folder.join("tokens.csv"), tokens).unwrap();
     fs::write(folder.join("audit-policy.json"), audit::policy().to_string()).unwrap();

@@ -137,7 +137,7 @@ impl Calls {
 }
 
 /// Writes a kubeconfig for `user`, whose token is `<user>-token`.
-fn write_kubeconfig(path: &Path, server: &str, user: &str, namespace: &str) {
+pub(crate) fn write_kubeconfig(path: &Path, server: &str, user: &str, namespace: &str) {
     let file = json!({
         "apiVersion": "v1",
         "kind": "Config",

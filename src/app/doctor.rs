@@ -1,0 +1,63 @@
+//! `controller doctor`: the cluster as the settings mean it, examined instead of served.
+
+use super::tuning::{Tuning, throttle_limits};
+use super::{StartError, connect, find_cluster, namespace_of};
+use crate::cluster::Paging;
+use crate::doctor::report::{Finding, Report, Severity};
+use crate::doctor::{self, Patient};
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use crate::templates::Templates;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+/// Examines what `settings` mean and writes a line for each step to `out`. Tells how bad the worst of it is.
+///
+/// # Errors
+/// Templates that are refused, and a report that cannot be written. All else that is wrong is told in the report.
+pub async fn examine(settings: &Settings, out: &mut dyn Write) -> Result<Severity, StartError> {
+    let templates = Templates::load(Some(&settings.templates.dir))?;
+    let mut report = Report::new(out);
+    examine_with(settings, &templates, &mut report).await.map_err(StartError::Report)?;
+    report.close().map_err(StartError::Report)
+}
+
+async fn examine_with(settings: &Settings, templates: &Templates, report: &mut Report<'_>) -> io::Result<()> {
+    let (namespace, named_by) = namespace_of(settings, templates);
+    report.line(Severity::Fine, "settings", &format!("accepted; namespace {namespace} ({named_by})"))?;
+    let located = match find_cluster(settings).await {
+        Ok(located) => located,
+        Err(error) => {
+            let finding = Finding::wrong(error.to_string(), "Name one with --kubeconfig or kubernetes.kubeconfig.");
+            return report.step("cluster", "none that can be used", vec![finding]);
+        }
+    };
+    let (address, source) = (located.config.cluster_url.to_string(), located.source.clone());
+    let metrics = Arc::new(Metrics::new());
+    let tuning = Tuning::new(settings, &metrics);
+    let cluster = match connect(settings, located, namespace, &tuning, metrics) {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            let finding = Finding::wrong(error.to_string(), "Mend the credentials or certificates that it names.");
+            return report.step("cluster", &format!("{address} from {source}"), vec![finding]);
+        }
+    };
+    report.line(Severity::Fine, "cluster", &format!("{address} from {source}"))?;
+    doctor::examine(&patient(settings, namespace, address, &tuning), &cluster, report).await
+}
+
+fn patient(settings: &Settings, namespace: &str, address: String, tuning: &Tuning) -> Patient {
+    let asking = super::cluster_settings(settings, namespace, tuning);
+    let Paging { page_size, plan } = tuning.paging.get();
+    Patient {
+        address,
+        page_size: page_size.get(),
+        list_plan: plan,
+        request_deadline: settings.server.request_deadline,
+        connect_timeout: asking.connect_timeout,
+        read_timeout: asking.read_timeout,
+        list_ttl: settings.memo.list_ttl,
+        rate: throttle_limits(&settings.throttle).rate,
+        namespace: asking.namespace,
+    }
+}

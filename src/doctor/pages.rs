@@ -1,0 +1,438 @@
+//! What the lists cost: the first page of each, asked for as the controller asks, and what the rest will take.
+
+use super::report::{Finding, RESOURCE_WIDTH, Report, Severity, count, millis, size, worst};
+use super::{Asking, Patient, reach};
+use crate::cluster::inspect::Exchange;
+use crate::cluster::{Error, ListPlan, Resource};
+use crate::throttle::Rate;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use std::io;
+use tokio::time::Duration;
+
+/// Pages of a list come one after the other, so this is what each adds to somebody's waiting; and the API server's own
+/// priority levels count a long list as several calls for as long as it lasts.
+const SLOW_PAGE: Duration = Duration::from_secs(1);
+
+/// `throttle.max_in_flight` pages may be held in memory at once: eight of these are more than all that `memo` may
+/// keep with the default settings. 500 pods of an ordinary 9 kB are less than half of it.
+const LARGE_PAGE: u64 = 10_000_000;
+
+/// A page that is no larger takes its time for another reason than its size: a dozen ordinary pods.
+const SMALL_PAGE: u64 = 100_000;
+
+/// An ordinary pod is 6 to 20 kB. What is so much larger carries something that does not belong into it.
+const LARGE_OBJECT: u64 = 50_000;
+
+/// The part of the request's deadline that a list may take before it is a warning: the API server need only be twice as
+/// slow as now.
+const DEADLINE_SHARE: u32 = 2;
+
+/// What a first page told.
+#[derive(Debug)]
+pub(super) struct Measured {
+    resource: Resource,
+    outcome: Outcome,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Page(Page),
+    Failed { error: Error, headers: Option<HeaderMap> },
+}
+
+#[derive(Debug, Clone, Default)]
+struct Page {
+    headers: HeaderMap,
+    took: Duration,
+    bytes: u64,
+    rows: u64,
+    /// Whether there is another page.
+    more: bool,
+    /// How many objects are on the pages after this; `None`: not told.
+    remaining: Option<u64>,
+}
+
+impl Measured {
+    /// Whether a list came back, and there is nothing in it.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(&self.outcome, Outcome::Page(page) if page.rows == 0)
+    }
+
+    /// Whether the API server said that there are too many calls.
+    pub(super) fn is_turned_away(&self) -> bool {
+        matches!(&self.outcome, Outcome::Failed { error, .. } if error.has_status(StatusCode::TOO_MANY_REQUESTS))
+    }
+
+    /// The headers of the answer; `None` if there was none.
+    pub(super) fn headers(&self) -> Option<&HeaderMap> {
+        match &self.outcome {
+            Outcome::Page(page) => Some(&page.headers),
+            Outcome::Failed { headers, .. } => headers.as_ref(),
+        }
+    }
+
+    fn page(&self) -> Option<&Page> {
+        match &self.outcome {
+            Outcome::Page(page) => Some(page),
+            Outcome::Failed { .. } => None,
+        }
+    }
+}
+
+/// Asks for the first page of `resource`.
+pub(super) async fn examine(
+    resource: Resource,
+    patient: &Patient,
+    asking: &Asking<'_>,
+    report: &mut Report<'_>,
+) -> io::Result<Measured> {
+    let outcome = match asking.first_page(resource).await {
+        Ok(exchange) => read(exchange),
+        Err(error) => Outcome::Failed { error, headers: None },
+    };
+    let measured = Measured { resource, outcome };
+    let findings = judge(&measured, patient);
+    // What a 429 means is told once, together with the priority level that it came from.
+    let severity = if measured.is_turned_away() { Severity::Wrong } else { worst(&findings) };
+    report.line(severity, "list", &format!("{:<RESOURCE_WIDTH$}{}", resource.plural(), tell(&measured, patient)))?;
+    report.keep(findings);
+    Ok(measured)
+}
+
+fn read(exchange: Exchange) -> Outcome {
+    #[derive(Deserialize)]
+    struct List {
+        metadata: ListMeta,
+        #[serde(deserialize_with = "Option::deserialize")]
+        items: Option<Vec<IgnoredAny>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct ListMeta {
+        r#continue: Option<String>,
+        remaining_item_count: Option<u64>,
+    }
+
+    if let Some(error) = exchange.failure() {
+        return Outcome::Failed { error, headers: Some(exchange.headers) };
+    }
+    match serde_json::from_slice::<List>(&exchange.body) {
+        Ok(List { metadata, items }) => Outcome::Page(Page {
+            headers: exchange.headers,
+            took: exchange.took,
+            bytes: exchange.body.len() as u64,
+            rows: items.unwrap_or_default().len() as u64,
+            more: metadata.r#continue.is_some_and(|token| !token.is_empty()),
+            remaining: metadata.remaining_item_count,
+        }),
+        Err(error) => Outcome::Failed { error: Error::Unreadable(error), headers: Some(exchange.headers) },
+    }
+}
+
+impl Page {
+    /// How many pages the whole list has; at least two if the API server does not say.
+    fn pages(&self, patient: &Patient) -> u32 {
+        let behind = match (self.more, self.remaining) {
+            (false, _) => 0,
+            (true, None) => 1,
+            (true, Some(objects)) => objects.div_ceil(u64::from(patient.page_size)).max(1),
+        };
+        u32::try_from(behind).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    /// How long the whole list takes: its pages one after the other, and the tokens that it has to wait for.
+    fn whole(&self, patient: &Patient) -> Duration {
+        let pages = self.pages(patient);
+        let waiting = patient.rate.and_then(|Rate { qps, burst }| {
+            Duration::try_from_secs_f64(f64::from(pages.saturating_sub(burst)) / qps).ok()
+        });
+        self.took.saturating_mul(pages).saturating_add(waiting.unwrap_or_default())
+    }
+
+    fn object(&self) -> Option<u64> {
+        self.bytes.checked_div(self.rows)
+    }
+}
+
+fn tell(measured: &Measured, patient: &Patient) -> String {
+    let page = match &measured.outcome {
+        Outcome::Page(page) => page,
+        Outcome::Failed { error: error @ Error::Answered { status, retry_after, .. }, .. } => {
+            let asked = retry_after.map(|time| format!(", come back after {}", millis(time)));
+            return format!("{}{}: {error}", status.as_u16(), asked.unwrap_or_default());
+        }
+        Outcome::Failed { error, .. } => return error.to_string(),
+    };
+    let each = page.object().map(|object| format!(" ({} each)", size(object))).unwrap_or_default();
+    let pages = match (page.more, page.remaining) {
+        (false, _) => "all of them".to_owned(),
+        (true, None) => "and more, how many is not told".to_owned(),
+        (true, Some(_)) => {
+            format!(
+                "the first of {}, {} in all",
+                count(page.pages(patient).into(), "page"),
+                millis(page.whole(patient))
+            )
+        }
+    };
+    let rows = count(page.rows, "row");
+    format!("200 in {}, {rows}, {}{each}; {pages}", millis(page.took), size(page.bytes))
+}
+
+/// What a list's first page says about the settings.
+fn judge(measured: &Measured, patient: &Patient) -> Vec<Finding> {
+    let what = measured.resource.plural();
+    let page = match &measured.outcome {
+        Outcome::Page(page) => page,
+        Outcome::Failed { error, .. } => return failed(what, error, patient).into_iter().collect(),
+    };
+    let mut findings = Vec::new();
+    let whole = page.whole(patient);
+    let late = whole.saturating_mul(DEADLINE_SHARE) > patient.request_deadline;
+    if late {
+        let text = format!(
+            "A whole list of {what} takes about {} ({}); requests are given up after {}.",
+            millis(whole),
+            count(page.pages(patient).into(), "page"),
+            millis(patient.request_deadline)
+        );
+        let enough = whole.saturating_mul(DEADLINE_SHARE).as_secs() + 1;
+        let change = format!("server.request_deadline_ms: {enough}000{}", or_from_memory(patient));
+        let finding = if whole > patient.request_deadline { Finding::wrong } else { Finding::warning };
+        findings.push(finding(text, change));
+    }
+    if page.took > SLOW_PAGE && page.bytes <= SMALL_PAGE {
+        findings.push(Finding::warning(
+            format!("Even small lists (up to {}) take more than {}.", size(SMALL_PAGE), millis(SLOW_PAGE)),
+            "Not their size but the API server, etcd or the network is slow. To ask less often: raise memo.list_ttl_ms.",
+        ));
+    } else if page.took > SLOW_PAGE || page.bytes > LARGE_PAGE {
+        let text =
+            format!("A page of {} {what} takes {} and is {} large.", page.rows, millis(page.took), size(page.bytes));
+        findings.push(Finding::warning(text, lighter(page, patient)));
+    }
+    if let Some(object) = page.object().filter(|object| *object > LARGE_OBJECT) {
+        findings.push(Finding::note(
+            format!("The {what} are large: {} each on average.", size(object)),
+            "Look at one (kubectl get -o yaml): long environment variables, annotations or managedFields make every list dear.",
+        ));
+    }
+    findings
+}
+
+/// How a page becomes lighter.
+fn lighter(page: &Page, patient: &Patient) -> String {
+    match patient.list_plan {
+        ListPlan::Paged if page.rows > 1 => {
+            let by_size = LARGE_PAGE as f64 / 2.0 / page.bytes as f64;
+            let by_time = SLOW_PAGE.as_secs_f64() / 2.0 / page.took.as_secs_f64();
+            let fewer = page.rows as f64 * by_size.min(by_time).min(0.5);
+            format!("list.page_size: {}{}", round(fewer), or_from_memory(patient))
+        }
+        ListPlan::Paged => "The objects themselves are the weight; no setting makes them lighter.".to_owned(),
+        ListPlan::WatchCache => {
+            "list.plan: paged, so that it comes in pieces; or raise memo.list_ttl_ms, so that it is asked for less often."
+                .to_owned()
+        }
+    }
+}
+
+fn or_from_memory(patient: &Patient) -> &'static str {
+    match patient.list_plan {
+        ListPlan::Paged => ", or list.plan: watch_cache (one call from the API server's memory, perhaps a little old)",
+        ListPlan::WatchCache => "",
+    }
+}
+
+fn failed(what: &str, error: &Error, patient: &Patient) -> Option<Finding> {
+    let finding = match error {
+        Error::Answered { status: StatusCode::TOO_MANY_REQUESTS, .. } => return None,
+        Error::Answered { status: StatusCode::UNAUTHORIZED, .. } => reach::credentials(),
+        Error::Answered { status: StatusCode::FORBIDDEN, .. } => Finding::wrong(
+            format!("{what} may not be listed: {error}"),
+            "Grant the right to list them, by a Role in the namespace.",
+        ),
+        Error::Answered { status, .. } if status.is_server_error() => Finding::wrong(
+            format!("The list of {what} is answered with {}: {error}", status.as_u16()),
+            "The API server or etcd is in trouble. Fewer calls help: raise memo.list_ttl_ms, lower throttle.qps.",
+        ),
+        Error::TimedOut(_) | Error::Deadline => Finding::wrong(
+            format!(
+                "A page of {what} is not there within {}.",
+                millis(patient.read_timeout.min(patient.request_deadline))
+            ),
+            format!(
+                "If the API server is healthy: list.page_size: {}{}.\nIf other lists hang too, look at it and at etcd.",
+                (patient.page_size / 5).max(1),
+                or_from_memory(patient)
+            ),
+        ),
+        _ => Finding::wrong(
+            format!("The list of {what} failed: {error}"),
+            "Look at the API server and the network to it.",
+        ),
+    };
+    Some(finding)
+}
+
+/// Whether lists that are asked for without a pause stay within `throttle.qps`.
+pub(super) fn judge_pace(measured: &[Measured], patient: &Patient) -> Option<Finding> {
+    let qps = patient.rate?.qps;
+    let pages: Vec<_> = measured.iter().filter_map(Measured::page).collect();
+    let calls: f64 = pages.iter().map(|page| f64::from(page.pages(patient))).sum();
+    let slowest = pages.iter().map(|page| page.whole(patient)).max()?;
+    let period = patient.list_ttl.max(slowest);
+    if calls <= qps * period.as_secs_f64() {
+        return None;
+    }
+    let enough = (calls / qps).ceil();
+    Some(Finding::warning(
+        format!(
+            "All lists together are {calls} calls every {} when somebody always asks: more than throttle.qps {qps} gives \
+             one replica, and every replica asks as much.",
+            millis(period)
+        ),
+        format!("memo.list_ttl_ms: {enough}000 at least, or larger pages (list.page_size)"),
+    ))
+}
+
+/// A number that a person would choose: one leading digit, then zeros.
+fn round(number: f64) -> u32 {
+    let number = number.max(1.0);
+    let magnitude = 10_f64.powf(number.log10().floor());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 1, and less than a page")]
+    let rounded = ((number / magnitude).floor() * magnitude) as u32;
+    rounded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::patient;
+    use super::*;
+
+    fn pods(page: Page) -> Measured {
+        Measured { resource: Resource::Pods, outcome: Outcome::Page(page) }
+    }
+
+    fn failed_with(error: Error) -> Measured {
+        Measured { resource: Resource::Pods, outcome: Outcome::Failed { error, headers: None } }
+    }
+
+    fn answered(status: u16) -> Error {
+        let status = StatusCode::from_u16(status).unwrap();
+        Error::Answered { status, reason: String::new(), message: "told".to_owned(), retry_after: None }
+    }
+
+    /// 500 pods of 9 kB in 30 ms, and so many more behind them.
+    fn page(remaining: u64) -> Page {
+        Page {
+            took: Duration::from_millis(30),
+            bytes: 4_500_000,
+            rows: 500,
+            more: remaining > 0,
+            remaining: (remaining > 0).then_some(remaining),
+            ..Page::default()
+        }
+    }
+
+    #[track_caller]
+    fn only(findings: Vec<Finding>) -> Finding {
+        let [finding] = <[_; 1]>::try_from(findings).unwrap();
+        finding
+    }
+
+    #[test]
+    fn an_ordinary_page_is_no_finding() {
+        assert_eq!(judge(&pods(page(0)), &patient()), []);
+        assert_eq!(judge(&pods(page(1_500)), &patient()), []);
+        assert_eq!(judge(&pods(Page::default()), &patient()), []);
+        assert_eq!(judge_pace(&[pods(page(1_500))], &patient()), None);
+    }
+
+    #[test]
+    fn the_line_tells_what_was_measured() {
+        let told = tell(&pods(page(1_501)), &patient());
+        assert_eq!(told, "200 in 30 ms, 500 rows, 4.5 MB (9.0 kB each); the first of 5 pages, 150 ms in all");
+        let unknown = Page { more: true, remaining: None, ..page(0) };
+        assert!(tell(&pods(unknown), &patient()).ends_with("and more, how many is not told"));
+        assert_eq!(tell(&pods(Page::default()), &patient()), "200 in under 1 ms, 0 rows, 0 B; all of them");
+        let mut error = answered(429);
+        if let Error::Answered { retry_after, .. } = &mut error {
+            *retry_after = Some(Duration::from_secs(4));
+        }
+        assert_eq!(tell(&failed_with(error), &patient()), "429, come back after 4.0 s: told");
+    }
+
+    #[test]
+    fn slow_or_large_pages_want_a_smaller_page_size() {
+        let slow = only(judge(&pods(Page { took: Duration::from_millis(2_500), ..page(0) }), &patient()));
+        assert_eq!(slow.severity, Severity::Warning);
+        assert!(slow.change.starts_with("list.page_size: 100, or list.plan: watch_cache"), "{}", slow.change);
+        let large = only(judge(&pods(Page { bytes: 12_000_000, ..page(0) }), &patient()));
+        assert!(large.change.starts_with("list.page_size: 200"), "{}", large.change);
+        let in_one_piece = Patient { list_plan: ListPlan::WatchCache, ..patient() };
+        let large = only(judge(&pods(Page { bytes: 12_000_000, ..page(0) }), &in_one_piece));
+        assert!(large.change.starts_with("list.plan: paged"), "{}", large.change);
+    }
+
+    #[test]
+    fn a_slow_page_with_little_on_it_blames_no_setting_of_the_list() {
+        let slow = Page { took: Duration::from_secs(2), rows: 3, bytes: 27_000, ..page(0) };
+        let finding = only(judge(&pods(slow), &patient()));
+        assert!(finding.what.starts_with("Even small lists") && !finding.change.contains("page_size"), "{finding:?}");
+    }
+
+    #[test]
+    fn a_list_that_comes_near_the_deadline_is_a_warning_and_beyond_it_wrong() {
+        let slow = Page { took: Duration::from_millis(900), ..page(0) };
+        let of_pages = |pages: u64| Page { more: true, remaining: Some((pages - 1) * 500), ..slow.clone() };
+        assert_eq!(judge(&pods(of_pages(13)), &patient()), []);
+        let near = only(judge(&pods(of_pages(20)), &patient()));
+        assert_eq!((near.severity, near.what.contains("about 18.0 s (20 pages)")), (Severity::Warning, true));
+        assert!(near.change.starts_with("server.request_deadline_ms: 37000"), "{}", near.change);
+        assert_eq!(only(judge(&pods(of_pages(40)), &patient())).severity, Severity::Wrong);
+    }
+
+    #[test]
+    fn waiting_for_tokens_counts_towards_the_deadline() {
+        let slow = Patient { rate: Some(Rate { qps: 0.5, burst: 1 }), ..patient() };
+        let late = only(judge(&pods(page(10_000)), &slow));
+        assert_eq!(late.severity, Severity::Wrong);
+        assert!(late.what.contains("40."), "20 pages after the first, 2 s each: {}", late.what);
+    }
+
+    #[test]
+    fn large_objects_are_worth_a_note() {
+        let heavy = Page { rows: 100, bytes: 6_000_000, ..page(0) };
+        assert_eq!(only(judge(&pods(heavy), &patient())).severity, Severity::Note);
+    }
+
+    #[test]
+    fn more_calls_than_the_limit_gives_want_a_longer_memory() {
+        let many = pods(page(75_000));
+        let finding = judge_pace(&[pods(page(0)), many], &Patient { list_ttl: Duration::ZERO, ..patient() });
+        assert_eq!(finding, None, "the list itself takes longer than its tokens");
+        let tight = Patient { rate: Some(Rate { qps: 1.0, burst: 100 }), ..patient() };
+        let finding = judge_pace(&[pods(page(0)), pods(page(1_500))], &tight).unwrap();
+        assert!(finding.what.starts_with("All lists together are 5 calls every 2.0 s"), "{}", finding.what);
+        assert!(finding.change.starts_with("memo.list_ttl_ms: 5000"), "{}", finding.change);
+    }
+
+    #[test]
+    fn lists_that_fail_say_what_to_do() {
+        assert_eq!(judge(&failed_with(answered(429)), &patient()), [], "told with the priority level");
+        for (error, words) in [
+            (answered(401), "credentials"),
+            (answered(403), "may not be listed"),
+            (answered(503), "answered with 503"),
+            (Error::Deadline, "not there within 20.0 s"),
+            (Error::Cut("reset".to_owned()), "failed"),
+        ] {
+            let finding = only(judge(&failed_with(error), &patient()));
+            assert_eq!(finding.severity, Severity::Wrong);
+            assert!(finding.what.contains(words), "{words}: {}", finding.what);
+        }
+    }
+}
