@@ -4,6 +4,7 @@ registry := env("REGISTRY", "localhost:5000")
 # The commit and its time, so that `image` and `push` speak of the same image.
 tag := `git log -1 --format=%h-%cd --date=format:%Y%m%d%H%M%S`
 image := registry / "aenv-controller:" + tag
+version := `sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml`
 
 _list:
     @just --list --unsorted
@@ -51,11 +52,29 @@ bench *args:
 
 # Build the image
 image:
-    docker build --tag {{ image }} .
+    docker build --tag {{ image }} --build-arg VERSION={{ version }} --build-arg REVISION=$(git rev-parse HEAD) \
+        --build-arg CREATED=$(date --utc +%FT%TZ) --build-arg SOURCE=$(git config --get remote.origin.url || echo unknown) .
 
 # Push the image that `image` built
 push:
     docker push {{ image }}
+
+# Apply an overlay below k8s/ (base, ha, monitoring, apf), with the image that `push` pushed
+deploy overlay="base":
+    kubectl kustomize k8s/{{ overlay }} | sed 's|image: aenv-controller$|image: {{ image }}|' | kubectl apply -f -
+
+# See whether what is deployed serves: rollout, image, first lines of the logs, a list of services
+verify:
+    kubectl -n aenv rollout status deployment/controller --timeout=180s
+    kubectl -n aenv get deploy controller -o jsonpath='{.spec.template.spec.containers[0].image}{"\n"}'
+    kubectl -n aenv logs -l app.kubernetes.io/name=controller --tail=-1 --prefix | grep -E 'QPS|🔗|🎯|✅'
+    kubectl -n aenv port-forward deployment/controller 8080:8080 >/dev/null & trap "kill $!" EXIT; \
+        curl --silent --show-error --fail --retry 10 --retry-connrefused --retry-delay 1 http://localhost:8080/services
+
+# Back to the revision before
+rollback:
+    kubectl -n aenv rollout undo deployment/controller
+    kubectl -n aenv rollout status deployment/controller --timeout=180s
 
 # Do all that has to hold before a change is merged
 ci:

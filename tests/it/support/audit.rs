@@ -1,7 +1,8 @@
 //! The kube-apiserver's audit log, read as an account of one user's calls.
 //!
 //! The log is written in `blocking-strict` mode, before an answer is complete, so a call is on file by the time
-//! its caller has read the answer to the end. Users who are not in [`AUDITED_GROUP`] leave no trace.
+//! its caller has read the answer to the end. Users who are neither in [`AUDITED_GROUP`] nor service accounts leave no
+//! trace.
 
 use std::{
     fs::File,
@@ -18,13 +19,16 @@ use super::{Calls, Ledger};
 /// The group whose calls are written down.
 pub(super) const AUDITED_GROUP: &str = "aenv-controllers";
 
-/// One entry for each answered call of [`AUDITED_GROUP`].
+/// The group that Kubernetes puts every service account in.
+const SERVICE_ACCOUNTS: &str = "system:serviceaccounts";
+
+/// One entry for each answered call of the two groups.
 pub(super) fn policy() -> Value {
     json!({
         "apiVersion": "audit.k8s.io/v1",
         "kind": "Policy",
         "omitStages": ["RequestReceived"],
-        "rules": [{"level": "Metadata", "userGroups": [AUDITED_GROUP]}, {"level": "None"}],
+        "rules": [{"level": "Metadata", "userGroups": [AUDITED_GROUP, SERVICE_ACCOUNTS]}, {"level": "None"}],
     })
 }
 

@@ -1,8 +1,9 @@
 //! A real kube-apiserver with its etcd, on loopback, for as long as the tests run.
 //!
 //! `KUBEBUILDER_ASSETS` names the folder of the two binaries, as for envtest's users. All tests of the process
-//! share one server ([`ApiServer::shared`]), each with a namespace and a controller account of its own; a test
-//! that freezes or kills the server starts one for itself ([`ApiServer::own`]). There is no controller manager,
+//! share one server ([`ApiServer::shared`]), each with a namespace and a controller account of its own, which may do
+//! anything, or with a service account, which may do what a test grants it ([`ApiServer::cluster_as`]). A test that
+//! freezes or kills the server starts one for itself ([`ApiServer::own`]). There is no controller manager,
 //! so the admission plugins that wait for one are off, and nothing but a test changes an object.
 
 use std::{
@@ -19,10 +20,11 @@ use std::{
 };
 
 use k8s_openapi::api::{
-    core::v1::Namespace,
+    authentication::v1::TokenRequest,
+    core::v1::{Namespace, ServiceAccount},
     rbac::v1::{Role, RoleBinding},
 };
-use kube::{Api, Client};
+use kube::{Api, Client, api::PostParams};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -105,7 +107,7 @@ impl ApiServer {
     }
 
     async fn until_ready(&mut self) -> Result<(), String> {
-        let client = connect(&self.folder.path().join("admin.kubeconfig")).await;
+        let client = self.admin().await;
         let deadline = Instant::now() + READY_WITHIN;
         loop {
             let readyz = http::Request::get("/readyz").body(Vec::new()).unwrap();
@@ -131,17 +133,10 @@ impl ApiServer {
     pub(crate) async fn cluster(&self) -> Cluster {
         let number = self.clusters.fetch_add(1, Ordering::Relaxed);
         assert!(number < CONTROLLER_ACCOUNTS, "more tests than accounts in the token file");
-        let admin = connect(&self.folder.path().join("admin.kubeconfig")).await;
-
         let namespace = format!("aenv-{number}");
-        let object = json!({"metadata": {"name": namespace}});
-        Api::<Namespace>::all(admin.clone())
-            .create(&Default::default(), &serde_json::from_value(object).unwrap())
-            .await
-            .unwrap();
-
+        self.create_namespace(&namespace).await;
         let user = format!("aenv-controller-{number}");
-        self.as_user(&user, namespace, admin)
+        self.share(namespace, &user, &format!("{user}-token")).await
     }
 
     /// The same, with an account that has no rights but those of `rules` (as in a Role) in its namespace.
@@ -158,17 +153,36 @@ impl ApiServer {
         roles.create(&Default::default(), &serde_json::from_value(role).unwrap()).await.unwrap();
         let bindings = Api::<RoleBinding>::namespaced(admin.clone(), &namespace);
         bindings.create(&Default::default(), &serde_json::from_value(binding).unwrap()).await.unwrap();
-        self.as_user(&user, namespace, admin)
+        self.share(namespace, &user, &format!("{user}-token")).await
     }
 
-    /// `namespace` as an account of the token file sees it.
-    fn as_user(&self, user: &str, namespace: String, admin: Client) -> Cluster {
-        let path = self.folder.path().join(format!("{user}.kubeconfig"));
-        write_kubeconfig(&path, &url(self.port), user, &namespace);
+    /// The existing `namespace`, for a controller that is the service account `account` of the namespace `home`.
+    pub(crate) async fn cluster_as(&self, home: &str, account: &str, namespace: &str) -> Cluster {
+        let accounts = Api::<ServiceAccount>::namespaced(self.admin().await, home);
+        let asked = accounts.create_token_request(account, &PostParams::default(), &TokenRequest::default()).await;
+        let token = asked.unwrap().status.unwrap().token.unwrap();
+        self.share(namespace.to_owned(), &format!("system:serviceaccount:{home}:{account}"), &token).await
+    }
+
+    /// Creates a namespace that must not be there yet.
+    pub(crate) async fn create_namespace(&self, name: &str) {
+        let object = json!({"metadata": {"name": name}});
+        let object = serde_json::from_value(object).unwrap();
+        Api::<Namespace>::all(self.admin().await).create(&PostParams::default(), &object).await.unwrap();
+    }
+
+    /// A client with every right.
+    pub(crate) async fn admin(&self) -> Client {
+        connect(&self.folder.path().join("admin.kubeconfig")).await
+    }
+
+    async fn share(&self, namespace: String, user: &str, token: &str) -> Cluster {
+        let path = self.folder.path().join(format!("{}.kubeconfig", user.replace(':', "-")));
+        write_kubeconfig(&path, &url(self.port), token, &namespace);
         Cluster {
             namespace,
             kubeconfig: path,
-            admin,
+            admin: self.admin().await,
             ledger: Box::new(AuditLog::new(&self.folder.path().join("audit.log"), user)),
         }
     }
@@ -233,7 +247,7 @@ fn write_inputs(folder: &Path, port: u16) {
     fs::write(folder.join("tokens.csv"), tokens).unwrap();
     fs::write(folder.join("audit-policy.json"), audit::policy().to_string()).unwrap();
     fs::write(folder.join("audit.log"), "").unwrap();
-    write_kubeconfig(&folder.join("admin.kubeconfig"), &url(port), "admin", "default");
+    write_kubeconfig(&folder.join("admin.kubeconfig"), &url(port), "admin-token", "default");
 }
 
 fn spawn_kube_apiserver(binary: &Path, folder: &Path, etcd_port: u16, port: u16, group: u32) -> Process {

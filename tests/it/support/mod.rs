@@ -9,6 +9,7 @@ mod audit;
 pub(crate) mod controller;
 pub(crate) mod envhub;
 pub(crate) mod live;
+pub(crate) mod manifest;
 pub(crate) mod process;
 pub(crate) mod replica;
 pub(crate) mod sandboxed;
@@ -136,14 +137,14 @@ impl Calls {
     }
 }
 
-/// Writes a kubeconfig for `user`, whose token is `<user>-token`.
-pub(crate) fn write_kubeconfig(path: &Path, server: &str, user: &str, namespace: &str) {
+/// Writes a kubeconfig for the user with this token.
+pub(crate) fn write_kubeconfig(path: &Path, server: &str, token: &str, namespace: &str) {
     let file = json!({
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "test", "cluster": {"server": server, "insecure-skip-tls-verify": true}}],
-        "users": [{"name": user, "user": {"token": format!("{user}-token")}}],
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": user, "namespace": namespace}}],
+        "users": [{"name": "test", "user": {"token": token}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test", "namespace": namespace}}],
         "current-context": "test",
     });
     fs::write(path, file.to_string()).unwrap();
