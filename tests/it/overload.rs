@@ -66,8 +66,8 @@ async fn a_429_is_tried_again_and_every_attempt_takes_a_token() {
 
 #[tokio::test]
 async fn a_429_to_the_end_is_503_with_the_api_servers_retry_after() {
-    let (server, cluster, controller) =
-        started(&[("retry.max_attempts", "3"), ("server.request_deadline_ms", "3000")]).await;
+    let keys = [("retry.max_attempts", "3"), ("server.request_deadline_ms", "3000"), ("throttle.adaptive", "false")];
+    let (server, cluster, controller) = started(&keys).await;
     server.set_faults(faults([Rule { status: Some(429), retry_after_s: Some(7), ..rule() }]));
     let answer = controller.get("/pods").await;
     assert_eq!(answer.failure(503), "failed to list pods failed: err is Too many requests, please try again later.");
@@ -144,7 +144,7 @@ async fn a_cut_connection_is_tried_again_and_then_a_bad_gateway() {
     assert_eq!(ids(&controller.get("/pods").await), 6);
     server.set_faults(Faults { outage: true, ..Faults::default() });
     cluster.reset_calls();
-    let refetch = || controller.request(Method::GET, "/pods").header("cache-control", "no-cache");
+    let refetch = || controller.request(Method::GET, "/pods").header("cache-control", "no-cache, stale-if-error=0");
     assert!(send(refetch()).await.failure(502).contains("was cut"));
     assert_eq!(cluster.calls().total, 3);
     assert_eq!(controller.health("/readyz").await.0, 200, "an outage must not take every replica out");
@@ -202,6 +202,7 @@ async fn our_own_limit_refuses_at_once_and_says_when() {
         ("throttle.burst", "1"),
         ("throttle.max_wait_ms", "1000"),
         ("memo.list_ttl_ms", "0"),
+        ("memo.max_stale_ms", "0"),
     ])
     .await;
     assert_eq!(ids(&controller.get("/pods").await), 6);
