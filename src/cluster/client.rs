@@ -11,7 +11,8 @@ use super::timeout::Timeouts;
 use crate::call::{Call, Operation};
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::throttle::{Throttle, layer::ThrottleLayer};
+use crate::throttle::Throttle;
+use crate::throttle::layer::{Settling, ThrottleLayer};
 use bytes::Bytes;
 use http::header::USER_AGENT;
 use http::{HeaderValue, Request, Response};
@@ -117,7 +118,11 @@ impl Cluster {
         call: &Call,
     ) -> Result<Bytes, Error> {
         let (head, body) = self.exchange(operation, request, call).await?.into_parts();
-        if head.status.is_success() { Ok(body) } else { Err(Error::answered(head.status, &head.headers, &body)) }
+        if head.status.is_success() {
+            return Ok(body);
+        }
+        let error = Error::answered(head.status, &head.headers, &body);
+        Err(if head.extensions.get::<Settling>().is_some() { error.while_settling() } else { error })
     }
 
     /// One request on the wire, once the throttle lets it through; the whole answer, whatever its status.

@@ -49,6 +49,9 @@ pub enum Error {
     /// The connection was cut before the answer was complete.
     #[error("the connection to the API server was cut: {0}")]
     Cut(String),
+    /// The API server says that we may not, but has just come back and may not have read its roles yet.
+    #[error("the API server has just come back and may not know our rights yet: {0}")]
+    Settling(String),
     /// An answer of success whose body is not what it should be.
     #[error("the API server's answer cannot be read: {0}")]
     Unreadable(#[source] serde_json::Error),
@@ -66,6 +69,16 @@ impl Error {
             None => (String::new(), plain_text(status, body)),
         };
         Self::Answered { status, reason, message, retry_after: retry_after(headers) }
+    }
+
+    /// The same, unless it is about our rights and the API server is `settling`.
+    pub(super) fn while_settling(self) -> Self {
+        match self {
+            Self::Answered { status: StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, message, .. } => {
+                Self::Settling(message)
+            }
+            other => other,
+        }
     }
 
     /// The failure of a request that got no answer, or not all of it.
@@ -112,7 +125,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Answered { status, .. } => matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504),
-            Self::TimedOut(_) | Self::Unconnected(_) | Self::Cut(_) => true,
+            Self::TimedOut(_) | Self::Unconnected(_) | Self::Cut(_) | Self::Settling(_) => true,
             Self::Refused(_) | Self::Deadline | Self::Unreadable(_) | Self::Internal(_) => false,
         }
     }
@@ -134,6 +147,7 @@ impl Error {
             | Self::TimedOut(_)
             | Self::Unconnected(_)
             | Self::Cut(_)
+            | Self::Settling(_)
             | Self::Unreadable(_)
             | Self::Internal(_) => None,
         }
@@ -152,7 +166,7 @@ impl Error {
         match self {
             Self::Answered { status, .. } => status.is_server_error(),
             Self::Deadline | Self::TimedOut(_) | Self::Cut(_) | Self::Unreadable(_) => true,
-            Self::Refused(_) | Self::Unconnected(_) | Self::Internal(_) => false,
+            Self::Refused(_) | Self::Unconnected(_) | Self::Settling(_) | Self::Internal(_) => false,
         }
     }
 

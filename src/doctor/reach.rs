@@ -116,7 +116,7 @@ fn unreachable(error: &Error, patient: &Patient) -> Finding {
             format!("{address} takes the connection and cuts it before it has answered: {cause}"),
             "The API server restarts, or a proxy in between refuses us. Is the address (http or https, port) the right one?",
         ),
-        Error::Answered { .. } | Error::Refused(_) | Error::Unreadable(_) | Error::Internal(_) => {
+        Error::Answered { .. } | Error::Settling(_) | Error::Refused(_) | Error::Unreadable(_) | Error::Internal(_) => {
             Finding::wrong(format!("{address} could not be asked: {error}"), "")
         }
     }

@@ -167,9 +167,10 @@ fn of_cluster(error: &cluster::Error) -> StatusCode {
             cluster::Why::Unreachable => StatusCode::BAD_GATEWAY,
         },
         cluster::Error::Deadline | cluster::Error::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,
-        cluster::Error::Unconnected(_) | cluster::Error::Cut(_) | cluster::Error::Unreadable(_) => {
-            StatusCode::BAD_GATEWAY
-        }
+        cluster::Error::Unconnected(_)
+        | cluster::Error::Cut(_)
+        | cluster::Error::Settling(_)
+        | cluster::Error::Unreadable(_) => StatusCode::BAD_GATEWAY,
         cluster::Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -24,6 +24,10 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// together.
 const SPREAD: f64 = 0.25;
 
+/// For how long after an attempt that was not answered the API server may be one that has just started: it listens before
+/// it has read its roles, and for a second or two refuses everybody.
+const SETTLING: Duration = Duration::from_secs(10);
+
 /// Why the gate is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closed {
@@ -40,6 +44,8 @@ pub struct Gate {
     overloaded: bool,
     /// Attempts in a row that were not answered.
     unanswered: u32,
+    /// The last of them, answered ones since then or not.
+    last_unanswered: Option<Instant>,
     probing: bool,
 }
 
@@ -55,6 +61,12 @@ impl Gate {
             _ if self.probing => Err((Closed::Unreachable, None)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the API server may have just come back.
+    #[must_use]
+    pub fn is_settling(&self, now: Instant) -> bool {
+        self.last_unanswered.is_some_and(|last| now.saturating_duration_since(last) < SETTLING)
     }
 
     /// An attempt passes. True if it is the probe of an unreachable API server.
@@ -75,6 +87,7 @@ impl Gate {
 
     /// An attempt brought no answer. True if the API server counts as unreachable from now on.
     pub fn unanswered(&mut self, was_probe: bool, spread: f64, now: Instant) -> bool {
+        self.last_unanswered = Some(now);
         let was_unreachable = self.is_unreachable();
         if was_unreachable && !was_probe {
             // It left before the gate was closed and says nothing new.
@@ -164,6 +177,16 @@ mod tests {
         gate.answered();
         assert!(!gate.pass());
         assert_eq!(gate.check(now), Ok(()), "once it answers, all may ask");
+    }
+
+    #[test]
+    fn an_api_server_that_has_just_come_back_is_known_for_a_while() {
+        let start = Instant::now();
+        let mut gate = Gate::default();
+        assert!(!gate.is_settling(start));
+        gate.unanswered(false, 0.0, start);
+        gate.answered();
+        assert!(gate.is_settling(start + ms(9_999)) && !gate.is_settling(start + ms(10_000)));
     }
 
     #[test]

@@ -17,6 +17,10 @@ use tower::{BoxError, Layer, Service, ServiceExt};
 /// How long a request without a call may wait: longer than any limit of the throttle's own.
 const UNHURRIED: Duration = Duration::from_secs(60 * 60);
 
+/// What an answer carries among its extensions if the API server may have just come back.
+#[derive(Debug, Clone, Copy)]
+pub struct Settling;
+
 /// The operation of a request that does not name one.
 const UNNAMED: Operation = Operation { verb: "other", resource: "other" };
 
@@ -72,7 +76,7 @@ where
             let call = call.unwrap_or_else(|| Call::until(Instant::now() + UNHURRIED));
             let operation = request.extensions().get::<Operation>().copied().unwrap_or(UNNAMED);
             let mut permit = throttle.admit(&call, operation).await?;
-            let response = match transport.oneshot(request).await {
+            let mut response = match transport.oneshot(request).await {
                 Ok(response) => response,
                 Err(error) => {
                     permit.ended(Outcome::NoAnswer);
@@ -81,6 +85,9 @@ where
             };
             let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
             permit.ended(Outcome::Answered { status, retry_after });
+            if throttle.is_settling() {
+                response.extensions_mut().insert(Settling);
+            }
             Ok(response.map(|body| {
                 body.map_err(Into::into)
                     .map_frame(move |frame| {

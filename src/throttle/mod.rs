@@ -169,6 +169,12 @@ impl Throttle {
         self.0.state().pace.is_closed(Instant::now())
     }
 
+    /// Whether the API server may have just come back: it listens before it knows anybody's rights.
+    #[must_use]
+    pub fn is_settling(&self) -> bool {
+        self.0.state().pace.is_settling(Instant::now())
+    }
+
     /// Waits for a place, a token and an open gate.
     ///
     /// Dropping the future gives up the place in the queue; no token is lost by that.

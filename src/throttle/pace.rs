@@ -94,6 +94,12 @@ impl Pace {
         self.gate.check(now).is_err()
     }
 
+    /// Whether the API server may have just come back.
+    #[must_use]
+    pub fn is_settling(&self, now: Instant) -> bool {
+        self.gate.is_settling(now)
+    }
+
     /// Whether an attempt may leave.
     ///
     /// # Errors

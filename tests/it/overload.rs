@@ -154,6 +154,19 @@ async fn a_cut_connection_is_tried_again_and_then_a_bad_gateway() {
 }
 
 #[tokio::test]
+async fn an_api_server_that_has_just_come_back_may_not_know_our_rights_yet() {
+    let (server, _cluster, controller) = started(&[("memo.list_ttl_ms", "0")]).await;
+    let forbidden = |times| Rule { status: Some(403), times, ..rule() };
+    server.set_faults(faults([forbidden(None)]));
+    controller.get("/pods").await.failure(502);
+    server.set_faults(faults([Rule { cut: true, times: Some(1), ..rule() }, forbidden(Some(2))]));
+    assert_eq!(ids(&controller.get("/pods").await), 6, "it is asked again until it knows");
+    server.set_faults(faults([forbidden(None)]));
+    let answer = controller.get("/pods").await;
+    assert_eq!((ids(&answer), answer.header("cache-status")), (6, "aenv-controller; hit; fwd=stale"));
+}
+
+#[tokio::test]
 async fn impatient_callers_of_a_hung_api_server_cost_one_fetch_and_the_last_is_served() {
     let (server, cluster, controller) = started(&[]).await;
     server.set_faults(Faults { hang: true, ..Faults::default() });
