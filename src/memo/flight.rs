@@ -16,18 +16,24 @@ type Outcome<V, E> = Result<Arc<Answer<V>>, Arc<E>>;
 pub(super) struct Flight<V, E> {
     outcome: watch::Sender<Option<Outcome<V, E>>>,
     begun: AtomicBool,
+    since: Instant,
     /// Shared by the seats.
     interest: Arc<()>,
 }
 
 impl<V, E> Flight<V, E> {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { outcome: watch::Sender::new(None), begun: AtomicBool::new(false), interest: Arc::new(()) })
+        Arc::new(Self {
+            outcome: watch::Sender::new(None),
+            begun: AtomicBool::new(false),
+            since: Instant::now(),
+            interest: Arc::new(()),
+        })
     }
 
     /// A seat for one more caller.
     pub(super) fn join(&self) -> Seat<V, E> {
-        Seat { outcome: self.outcome.subscribe(), _interest: Arc::clone(&self.interest) }
+        Seat { outcome: self.outcome.subscribe(), since: self.since, _interest: Arc::clone(&self.interest) }
     }
 
     /// Whether somebody waits for it.
@@ -60,6 +66,8 @@ impl<V, E> Flight<V, E> {
 /// A caller's place in a flight; given up on drop.
 pub(super) struct Seat<V, E> {
     outcome: watch::Receiver<Option<Outcome<V, E>>>,
+    /// When the flight was booked.
+    pub(super) since: Instant,
     _interest: Arc<()>,
 }
 

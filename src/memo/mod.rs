@@ -47,7 +47,7 @@ pub struct Limits {
     pub revalidate: Duration,
     /// How old an answer may be that stands in for one that cannot be had. Zero: none may.
     pub max_stale: Duration,
-    /// How long a caller waits for a new answer while such an old one is at hand.
+    /// How long a new answer is waited for while such an old one is at hand.
     pub patience: Duration,
     /// How long a fetch may take.
     pub fetch_deadline: Duration,
@@ -189,17 +189,19 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
         let limits = self.0.limits.get();
         let bound = asked.stale_if_error.map_or(limits.max_stale, |accepted| accepted.min(limits.max_stale));
         let old = self.0.kept.old(&key, bound);
-        let mut latest = asked.deadline;
-        if let Some(old) = old.as_ref().filter(|_| !asked.no_cache) {
-            if (self.0.is_closed)() {
-                return Ok(stale(old));
-            }
-            latest = latest.min(Instant::now() + limits.patience);
+        let spare = old.as_ref().filter(|_| !asked.no_cache);
+        if let Some(spare) = spare
+            && (self.0.is_closed)()
+        {
+            return Ok(stale(spare));
         }
         let (seat, source) = match self.look(&key, asked, old.is_some(), fetch) {
             Look::Answered(found) => return Ok(found),
             Look::Wait(seat, source) => (seat, source),
         };
+        // A flight that has kept an earlier caller waiting for too long keeps no other.
+        let patience_ends = seat.since + limits.patience;
+        let latest = if spare.is_some() { asked.deadline.min(patience_ends) } else { asked.deadline };
         match (seat.wait(latest).await, old) {
             (Ok(answer), _) => Ok(self.found(&key, answer, source)),
             (Err(error), Some(old)) if error.is_outage() && old.age() < bound => {

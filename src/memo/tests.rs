@@ -435,6 +435,9 @@ async fn with_an_old_answer_at_hand_patience_ends_and_the_fetch_goes_on() {
     let asked = Instant::now();
     let found = spawn_waiting(&memo, &server, asked_for(25)).await.unwrap().unwrap();
     assert_eq!((found.source, asked.elapsed()), (Source::Stale, Duration::from_secs(3)));
+    let next = spawn_waiting(&memo, &server, asked_for(25)).await.unwrap().unwrap();
+    assert_eq!((next.source, asked.elapsed()), (Source::Stale, Duration::from_secs(3)), "nobody else waits as long");
+    assert_eq!(server.calls(), 2);
     server.gate.notify_waiters();
     settle().await;
     assert_eq!(read(&memo, &server, everything(), asked_for(1)).await.unwrap().source, Source::Hit);

@@ -114,7 +114,8 @@ settings! {
         live revalidate: Duration = "revalidate_ms", millis(0..=3_600_000).default(0);
         /// How old an answer may be that stands in for one that cannot be had; it is marked. Zero: none may.
         live max_stale: Duration = "max_stale_ms", millis(0..=3_600_000).default(60_000);
-        /// How long a request waits for a new answer while such an old one is at hand. Zero: it takes the old one at once.
+        /// How long a new answer is waited for while such an old one is at hand, by the first who asks; who comes later waits
+        /// only for what is left of that. Zero: the old one is given at once.
         live patience: Duration = "patience_ms", millis(0..=600_000).default(3_000);
         /// How much memory the kept answers may take.
         restart max_bytes: u64 = "max_bytes", bytes(1_048_576..=17_179_869_184).default(67_108_864);
