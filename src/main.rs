@@ -99,8 +99,14 @@ async fn serve(settings: &Settings, tuner: Tuner) -> Result<(), Box<dyn std::err
     let mut signals = Signals::listen()?;
     let cluster = app::find_cluster(settings).await?;
     let running = app::start(settings, cluster, None)?;
-    signals.tune(tuner, &running).await;
-    signals.drain(running.stop()).await;
+    let end = signals.tune(tuner, &running).await;
+    let leave = async {
+        if end == TERMINATE {
+            running.retire().await;
+        }
+        running.stop().await;
+    };
+    signals.drain(leave).await;
     Ok(())
 }
 
@@ -140,6 +146,9 @@ struct Signals {
     hangup: Signal,
 }
 
+/// How the system asks a process to end, other than a person at a terminal.
+const TERMINATE: &str = "SIGTERM";
+
 /// Those that end it.
 struct Ends {
     terminate: Signal,
@@ -151,7 +160,7 @@ struct Ends {
 impl Ends {
     async fn next(&mut self) -> &'static str {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.terminate.recv() => TERMINATE,
             _ = self.interrupt.recv() => "SIGINT",
             () = terminal_closed(&mut self.hangup, self.on_terminal) => "the terminal is closed",
         }
@@ -180,13 +189,14 @@ impl Signals {
         Ok(Self { end, hangup: signal(SignalKind::hangup())? })
     }
 
-    /// Keeps `running` up to date with its settings until the first signal to end.
-    async fn tune(&mut self, mut tuner: Tuner, running: &Running) {
+    /// Keeps `running` up to date with its settings until the first signal to end, which it names.
+    async fn tune(&mut self, mut tuner: Tuner, running: &Running) -> &'static str {
         let first = tokio::select! {
             first = self.end.next() => first,
             never = tuner.run(running, &mut self.hangup) => never,
         };
         log::info!("{first}: not ready any more, draining; a second signal ends at once");
+        first
     }
 
     /// Waits for `stop`; another signal to end ends it at once.

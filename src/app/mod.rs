@@ -24,7 +24,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Handle;
-use tokio::time::{Duration, Instant, timeout_at};
+use tokio::time::{Duration, Instant, sleep, timeout_at};
 use tuning::Tuning;
 
 /// Why the controller does not run.
@@ -73,6 +73,7 @@ pub struct Running {
     metrics: Listener,
     readiness: Readiness,
     writer: Writer,
+    lame_duck: Duration,
     drain: Duration,
     tuning: Tuning,
     counted: Arc<Metrics>,
@@ -101,6 +102,13 @@ impl Running {
     /// keys are left alone.
     pub fn retune(&self, settings: &Settings) {
         self.tuning.set(settings);
+    }
+
+    /// Says that it is not ready any more, and goes on for `server.lame_duck_ms`: the time that those who balance
+    /// the load need to notice. Callers are asked to connect elsewhere.
+    pub async fn retire(&self) {
+        self.readiness.withdraw();
+        sleep(self.lame_duck).await;
     }
 
     /// Stops: not ready any more, then no new connections, then, once requests under way have ended or `drain_ms`
@@ -180,11 +188,13 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         Arc::clone(&metrics),
     );
     let envhub = settings.envhub.url.as_deref().map(|url| EnvHub::new(url, envhub_memo)).transpose();
+    let readiness = Readiness::ready();
     let api = Arc::new(Api {
         services: Services::new(writer.clone(), services_memo, Arc::clone(&templates), domain),
         instances: Instances::new(writer.clone(), instances_memo, templates),
         envhub: envhub.map_err(StartError::EnvHub)?,
         limits: tuning.requests.clone(),
+        readiness: readiness.clone(),
         waiting: Waiting::new(server.max_waiting),
         metrics: Arc::clone(&metrics),
     });
@@ -192,7 +202,6 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let listen = |key, addr| move |error| StartError::Listen { key, addr, error };
     let health_addr = SocketAddr::new(server.bind, server.readiness_port);
     let api_addr = SocketAddr::new(server.bind, server.port);
-    let readiness = Readiness::ready();
     let counted = Arc::clone(&metrics);
     let metrics = serve_metrics(server.metrics_addr, metrics)
         .map_err(listen("server.metrics_addr, --metrics-addr", server.metrics_addr))?;
@@ -205,7 +214,17 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let health = serve_health(health_addr, readiness.clone())
         .map_err(listen("server.readiness_port, --readiness-port", health_addr))?;
     log::info!("✅ Ready on {}, readiness on {}, metrics on {}", api.addr(), health.addr(), metrics.addr());
-    Ok(Running { api, health, metrics, readiness, writer, drain: server.drain, tuning, counted })
+    Ok(Running {
+        api,
+        health,
+        metrics,
+        readiness,
+        writer,
+        lame_duck: server.lame_duck,
+        drain: server.drain,
+        tuning,
+        counted,
+    })
 }
 
 /// The namespace of all objects, and what names it.

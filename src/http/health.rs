@@ -20,6 +20,12 @@ impl Readiness {
         Self(Arc::new(AtomicBool::new(true)))
     }
 
+    /// Whether they still are.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// From now on new requests should go elsewhere.
     pub fn withdraw(&self) {
         self.0.store(false, Ordering::Relaxed);
@@ -40,7 +46,7 @@ pub fn metrics_routes(config: &mut ServiceConfig, metrics: Arc<Metrics>) {
 }
 
 async fn readyz(readiness: Data<Readiness>) -> HttpResponse {
-    if readiness.0.load(Ordering::Relaxed) {
+    if readiness.is_ready() {
         HttpResponse::Ok().body("ok\n")
     } else {
         HttpResponse::ServiceUnavailable().body("draining\n")

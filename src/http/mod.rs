@@ -12,6 +12,7 @@ pub mod health;
 mod pace;
 mod pods;
 mod query;
+mod retire;
 pub mod server;
 mod services;
 pub mod waiting;
@@ -27,6 +28,7 @@ use crate::services::Services;
 use actix_web::web::{self, QueryConfig, ServiceConfig, resource};
 use actix_web::{HttpResponse, Resource};
 use error::ApiError;
+use health::Readiness;
 use std::future::ready;
 use std::sync::Arc;
 use tokio::time::Duration;
@@ -53,6 +55,8 @@ pub struct Api {
     pub envhub: Option<EnvHub>,
     /// What one request may cost.
     pub limits: Live<Limits>,
+    /// Whether it is on its way out.
+    pub readiness: Readiness,
     /// Who may wait for an answer.
     pub waiting: Waiting,
     /// Where requests are counted.

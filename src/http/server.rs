@@ -2,6 +2,7 @@
 
 use super::health::{Readiness, health_routes, metrics_routes};
 use super::pace::{Paced, Patience, keep_pace};
+use super::retire::retire;
 use super::waiting::admit;
 use super::{Api, log_and_count, routes};
 use crate::metrics::Metrics;
@@ -93,7 +94,7 @@ pub fn serve_api(addr: SocketAddr, api: Arc<Api>, limits: Limits, more: Option<M
             }
             routes(config);
         });
-        app.wrap(from_fn(admit)).wrap(from_fn(log_and_count)).wrap(from_fn(keep_pace))
+        app.wrap(from_fn(admit)).wrap(from_fn(log_and_count)).wrap(from_fn(retire)).wrap(from_fn(keep_pace))
     };
     let listener = listen(addr)?;
     let addrs = vec![listener.local_addr()?];

@@ -54,7 +54,9 @@ settings! {
         restart header_timeout: Duration = "header_timeout_ms", millis(1..=600_000).default(10_000);
         /// How long a request's body may take to arrive; a slower one is answered with 408.
         live body_timeout: Duration = "body_timeout_ms", millis(1..=600_000).default(10_000);
-        /// How long requests that are under way may go on after SIGTERM. Zero: they are cut off.
+        /// How long it goes on after SIGTERM, not ready any more, before it drains. Zero: not at all.
+        restart lame_duck: Duration = "lame_duck_ms", millis(0..=600_000).default(3_000);
+        /// How long requests that are under way may go on after that. Zero: they are cut off.
         restart drain: Duration = "drain_ms", millis(0..=600_000).default(20_000);
     }
 

@@ -30,6 +30,7 @@ const KEYS: &[Case] = &[
     ("server.max_waiting", "1", NO_WHOLE_NUMBER, &["0", "1000001"]),
     ("server.header_timeout_ms", "1", NO_WHOLE_NUMBER, &["0", "600001"]),
     ("server.body_timeout_ms", "1", NO_WHOLE_NUMBER, &["0", "600001"]),
+    ("server.lame_duck_ms", "0", NO_WHOLE_NUMBER, &["600001"]),
     ("server.drain_ms", "0", NO_WHOLE_NUMBER, &["600001"]),
     ("kubernetes.namespace", "\"123\"", NO_TEXT, &["Upper", "a.b", "-a", "a_b", "a/../b"]),
     ("kubernetes.kubeconfig", "/home/me/.kube/config", NO_TEXT, &["\" \"", "\"a\\nb\""]),

@@ -18,6 +18,7 @@ mod pods;
 mod process;
 mod rights;
 mod rollback;
+mod rolling;
 mod routes;
 mod services;
 mod support;

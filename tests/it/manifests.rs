@@ -141,7 +141,10 @@ fn the_deployment_agrees_with_the_settings_that_it_mounts() {
     let number = |value: &Value| value.as_u64().unwrap();
     let (grace, sleep) =
         (number(at(pod, "/terminationGracePeriodSeconds")), number(at(container, "/lifecycle/preStop/sleep/seconds")));
-    assert!(grace >= sleep + settings.server.drain.as_secs() + MARGIN, "killed before the end: {grace} s");
+    assert!(
+        grace >= sleep + (settings.server.lame_duck + settings.server.drain).as_secs() + MARGIN,
+        "killed before the end: {grace} s"
+    );
 
     let memory = at(container, "/resources/limits/memory").as_str().unwrap().strip_suffix("Mi").unwrap();
     assert!(settings.memo.max_bytes * 2 <= memory.parse::<u64>().unwrap() << 20, "the memo fills the pod");

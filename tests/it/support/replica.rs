@@ -19,6 +19,8 @@ fn controller(home: &Path) -> Command {
     command.env_clear().env("HOME", home).current_dir(home);
     set(&mut command, ("server.bind", "127.0.0.1"));
     set(&mut command, ("server.port", "0"));
+    // Nobody balances any load here.
+    set(&mut command, ("server.lame_duck_ms", "0"));
     set(&mut command, ("server.readiness_port", "0"));
     set(&mut command, ("server.metrics_addr", "127.0.0.1:0"));
     command
