@@ -59,6 +59,8 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let build = Build(Registry::new());
+        let info = build.gauge_vec("aenv_controller_build_info", "Always 1; says which version this is.", &["version"]);
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let metrics = Self {
             api_call_latency: build.histogram_vec(
                 "aenv_k8s_api_call_latency",
@@ -148,6 +150,11 @@ impl Metrics {
             ),
             registry: build.0,
         };
+        #[cfg(target_os = "linux")]
+        {
+            let process = prometheus::process_collector::ProcessCollector::for_self();
+            metrics.registry.register(Box::new(process)).expect(VALID);
+        }
         // So that they are there, and their increase can be seen, before they first happen.
         for outcome in ["applied", "unchanged", "refused"] {
             metrics.settings_reloads.with_label_values(&[outcome]);
@@ -291,6 +298,8 @@ mod tests {
             r#"aenv_controller_memo_answers_total{resource="instances",source="hit"} 1"#,
             r#"aenv_controller_http_requests_total{code="200",method="GET",route="/pods"} 1"#,
             "aenv_controller_throttle_rate 50",
+            concat!("aenv_controller_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+            "# TYPE process_resident_memory_bytes gauge",
             "aenv_controller_throttle_admitted_total 1",
             "aenv_controller_throttle_cuts_total 1",
             r#"aenv_controller_throttle_refused_total{reason="rate"} 1"#,
