@@ -1,0 +1,260 @@
+use super::*;
+
+const LIST: Operation = Operation { verb: "list", resource: "pods" };
+
+fn limits(qps: f64, burst: u32, max_in_flight: usize) -> Limits {
+    let (rate, max_wait) = (Some(Rate { qps, burst }), Duration::from_secs(10));
+    Limits { rate, adaptive: true, min_qps: 0.5, max_wait, max_in_flight }
+}
+
+fn with(limits: Limits) -> Throttle {
+    Throttle::new(limits, Handle::current(), Arc::new(Metrics::new()))
+}
+
+fn throttle(qps: f64, burst: u32, max_in_flight: usize) -> Throttle {
+    with(limits(qps, burst, max_in_flight))
+}
+
+fn call_for(seconds: u64) -> Call {
+    Call::until(Instant::now() + Duration::from_secs(seconds))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_passes_at_once_and_the_rest_at_the_rate() {
+    let throttle = throttle(10.0, 5, 100);
+    let began = Instant::now();
+    for n in 0_u32..15 {
+        throttle.admit(&call_for(60), LIST).await.unwrap();
+        let due = Duration::from_millis(100) * n.saturating_sub(4);
+        assert!(began.elapsed() >= due, "the {n}th came {:?} before {due:?}", began.elapsed());
+        assert!(began.elapsed() < due + Duration::from_millis(5), "the {n}th came late: {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_be_served_in_time_is_refused_at_once() {
+    let throttle = throttle(1.0, 1, 100);
+    throttle.admit(&call_for(60), LIST).await.unwrap();
+    let began = Instant::now();
+    let refused = throttle.admit(&Call::until(began + Duration::from_millis(500)), LIST).await.unwrap_err();
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    assert!(refused.retry_after > Duration::from_millis(900), "{refused}");
+    assert!(refused.retry_after <= Duration::from_secs(1), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_counts_towards_the_wait() {
+    let throttle = throttle(1.0, 1, 100);
+    throttle.admit(&call_for(60), LIST).await.unwrap();
+    let queued: Vec<_> = (0..10)
+        .map(|_| {
+            let throttle = throttle.clone();
+            tokio::spawn(async move { throttle.admit(&call_for(60), LIST).await.map(drop) })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    let refused = throttle.admit(&call_for(60), LIST).await.unwrap_err();
+    assert!(refused.retry_after > Duration::from_secs(10), "max_wait bounds the queue: {refused}");
+    for waiter in queued {
+        waiter.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiters_are_served_in_the_order_they_came() {
+    let throttle = throttle(10.0, 1, 100);
+    throttle.admit(&call_for(60), LIST).await.unwrap();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut waiters = Vec::new();
+    for n in 0..5 {
+        let (throttle, order) = (throttle.clone(), Arc::clone(&order));
+        waiters.push(tokio::spawn(async move {
+            throttle.admit(&call_for(60), LIST).await.unwrap();
+            order.lock().unwrap().push(n);
+        }));
+        tokio::task::yield_now().await;
+    }
+    for waiter in waiters {
+        waiter.await.unwrap();
+    }
+    assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_up_costs_no_token() {
+    let throttle = throttle(1.0, 1, 100);
+    throttle.admit(&call_for(60), LIST).await.unwrap();
+    let gone = timeout_at(Instant::now() + Duration::from_millis(100), throttle.admit(&call_for(60), LIST)).await;
+    assert!(gone.is_err());
+    let began = Instant::now();
+    throttle.admit(&call_for(60), LIST).await.unwrap();
+    assert!(began.elapsed() <= Duration::from_millis(905), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_under_way_are_bounded_and_free_their_place() {
+    let throttle = throttle(1000.0, 1000, 2);
+    let first = throttle.admit(&call_for(1), LIST).await.unwrap();
+    let _second = throttle.admit(&call_for(1), LIST).await.unwrap();
+    assert!(throttle.admit(&call_for(1), LIST).await.is_err());
+    drop(first);
+    throttle.admit(&call_for(1), LIST).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_that_free_up_late_do_not_release_more_than_the_burst() {
+    let throttle = throttle(1.0, 2, 8);
+    let places: Vec<_> =
+        vec![throttle.admit(&call_for(60), LIST).await.unwrap(), throttle.admit(&call_for(60), LIST).await.unwrap()];
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    drop(places);
+    let began = Instant::now();
+    for _ in 0..4 {
+        throttle.admit(&call_for(60), LIST).await.unwrap();
+    }
+    assert!(began.elapsed() >= Duration::from_secs(2), "two saved tokens, then one a second: {:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_rate_only_the_places_bound() {
+    let throttle = with(Limits { rate: None, ..limits(1.0, 1, 1) });
+    let began = Instant::now();
+    for _ in 0..1000 {
+        throttle.admit(&call_for(1), LIST).await.unwrap();
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+const OVERLOADED: Outcome = Outcome::Answered { status: 429, retry_after: Some(Duration::from_secs(1)) };
+
+async fn end_with(throttle: &Throttle, outcome: Outcome) {
+    throttle.admit(&call_for(60), LIST).await.unwrap().ended(outcome);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_holds_all_attempts_back_and_cuts_the_rate() {
+    let throttle = throttle(10.0, 5, 8);
+    let began = Instant::now();
+    end_with(&throttle, OVERLOADED).await;
+    assert!(throttle.is_closed());
+    let refused = throttle.admit(&Call::until(began + Duration::from_millis(900)), LIST).await.unwrap_err();
+    assert_eq!((refused.why, began.elapsed()), (Why::Overloaded, Duration::ZERO));
+    assert!(refused.retry_after >= Duration::from_secs(1), "{refused}");
+    throttle.admit(&call_for(60), LIST).await.unwrap();
+    let due = Duration::from_secs_f64(1.0 + 1.0 / 7.0)..Duration::from_secs_f64(1.26 + 1.0 / 7.0);
+    assert!(due.contains(&began.elapsed()), "the saved tokens are gone, the rate is 7/s: {:?}", began.elapsed());
+    assert_eq!(throttle.0.metrics.throttle_rate.get(), 7.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fixed_rate_gives_way_to_nothing() {
+    let throttle = with(Limits { adaptive: false, ..limits(10.0, 5, 8) });
+    end_with(&throttle, OVERLOADED).await;
+    assert!(!throttle.is_closed());
+    assert_eq!(throttle.0.metrics.throttle_rate.get(), 10.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_api_server_is_probed_by_one_attempt_and_all_go_on_when_it_answers() {
+    let throttle = throttle(1000.0, 1000, 8);
+    for _ in 0..3 {
+        end_with(&throttle, Outcome::NoAnswer).await;
+    }
+    let (waiting, wanted) = (call_for(60), 5);
+    let waiters: Vec<_> = (0..wanted).map(|_| tokio::spawn(admitted(throttle.clone(), waiting.clone()))).collect();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let mut probes: Vec<_> = waiters.into_iter().collect();
+    assert_eq!(probes.iter().filter(|waiter| waiter.is_finished()).count(), 1);
+    let first = probes.iter().position(tokio::task::JoinHandle::is_finished).unwrap();
+    let mut probe = probes.remove(first).await.unwrap();
+    assert!(throttle.is_closed(), "while the probe is under way, nobody else asks");
+    probe.ended(Outcome::Answered { status: 200, retry_after: None });
+    drop(probe);
+    for waiter in probes {
+        drop(waiter.await.unwrap());
+    }
+    assert!(!throttle.is_closed());
+}
+
+async fn admitted(throttle: Throttle, call: Call) -> Permit {
+    throttle.admit(&call, LIST).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_call_waits_at_most_two_token_intervals_behind_fifty_pages() {
+    let throttle = throttle(2.0, 1, 8);
+    throttle.admit(&call_for(60), LIST).await.unwrap();
+    let pages = tokio::spawn({
+        let throttle = throttle.clone();
+        async move {
+            for _ in 0..50 {
+                throttle.admit(&call_for(60).in_lane(Lane::Bulk), LIST).await.unwrap();
+            }
+        }
+    });
+    for pause in [0, 130, 900, 1700] {
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let asked = Instant::now();
+        throttle.admit(&call_for(60), LIST).await.unwrap();
+        assert!(asked.elapsed() <= Duration::from_millis(1001), "two tokens of half a second: {:?}", asked.elapsed());
+    }
+    assert!(!pages.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn neither_lane_starves_the_other() {
+    let throttle = throttle(100.0, 1, 8);
+    let served = [Arc::new(Mutex::new(0_u32)), Arc::new(Mutex::new(0_u32))];
+    for (lane, served) in [Lane::Interactive, Lane::Bulk].into_iter().zip(&served) {
+        for _ in 0..20 {
+            let (throttle, served) = (throttle.clone(), Arc::clone(served));
+            tokio::spawn(async move {
+                loop {
+                    throttle.admit(&call_for(60).in_lane(lane), LIST).await.unwrap();
+                    *served.lock().unwrap() += 1;
+                }
+            });
+        }
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let [interactive, bulk] = served.map(|served| *served.lock().unwrap());
+    assert!((998..=1002).contains(&(interactive + bulk)), "{interactive} + {bulk}");
+    assert!(interactive.abs_diff(3 * bulk) <= 4, "three of four: {interactive} to {bulk}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_came_too_late_goes_to_the_next() {
+    let throttle = throttle(1.0, 1, 1);
+    let first = throttle.admit(&call_for(60), LIST).await.unwrap();
+    let call = call_for(60);
+    let mut gone = Box::pin(throttle.admit(&call, LIST));
+    assert!(poll_once(&mut gone).is_none());
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    drop(first);
+    drop(gone);
+    let began = Instant::now();
+    throttle.admit(&call_for(60), LIST).await.unwrap();
+    assert_eq!(began.elapsed(), Duration::ZERO, "place and token were given back");
+}
+
+/// Polls once.
+fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::Pin::new(future).poll(&mut context) {
+        std::task::Poll::Ready(output) => Some(output),
+        std::task::Poll::Pending => None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_limits_count_for_those_who_wait_already() {
+    let throttle = throttle(0.1, 1, 8);
+    throttle.admit(&call_for(60), LIST).await.unwrap();
+    let began = Instant::now();
+    let waiter = tokio::spawn(admitted(throttle.clone(), call_for(60)));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    throttle.retune(limits(10.0, 1, 8));
+    drop(waiter.await.unwrap());
+    assert!(began.elapsed() <= Duration::from_millis(1101), "{:?}", began.elapsed());
+    assert_eq!(throttle.0.metrics.throttle_rate_ceiling.get(), 10.0);
+}
