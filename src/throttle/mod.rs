@@ -20,7 +20,8 @@
 //! | 5 | fixed | 100.0 % | 80.0 % | 90.0 % | 0.201 | 5 s |
 //!
 //! Goodput is in parts of what the API server gives, counted from 30 s after each change on; fairness is Jain's index of what
-//! the replicas got in the end (1: all the same); recovery is the time from the doubling until 90 % of it are used.
+//! the replicas got in the end (1: all the same; with a fixed rate, those whose calls happen to fall right get nearly all);
+//! recovery is the time from the doubling until 90 % of it are used.
 
 pub mod adaptive;
 pub mod bucket;
