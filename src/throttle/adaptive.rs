@@ -66,18 +66,19 @@ impl AdaptiveRate {
         self.rate = (self.base + self.ceiling * part * part).clamp(self.floor, self.ceiling);
     }
 
-    /// An attempt that left at `sent` was answered with overload at `now`. True if the rate was cut: an attempt from
-    /// before the last cut says nothing new.
+    /// An attempt that left at `sent` was answered with overload at `now`. True if the rate has fallen: an attempt from
+    /// before the last cut says nothing new, and at the floor it stays.
     pub fn overloaded(&mut self, sent: Instant, now: Instant) -> bool {
         if self.cut.is_some_and(|cut| sent <= cut) {
             return false;
         }
-        self.base = (self.rate * CUT).max(self.floor);
+        let before = self.rate;
+        self.base = (before * CUT).max(self.floor);
         self.rate = self.base;
         self.cut = Some(now);
         self.used = Duration::ZERO;
         self.counted = now;
-        true
+        self.rate < before
     }
 }
 
@@ -114,11 +115,13 @@ mod tests {
         let start = Instant::now();
         let mut rate = AdaptiveRate::new(50.0, 0.5, start);
         let mut now = start;
-        for _ in 0..40 {
-            now += ms(2000);
-            rate.overloaded(now, now + ms(1));
-        }
-        assert_eq!(rate.rate(), 0.5);
+        let cuts = (0..40)
+            .filter(|_| {
+                now += ms(2000);
+                rate.overloaded(now, now + ms(1))
+            })
+            .count();
+        assert_eq!((cuts, rate.rate()), (13, 0.5));
         use_up(&mut rate, now, Duration::from_secs(120));
         assert_eq!(rate.rate(), 50.0);
     }
