@@ -21,6 +21,7 @@ mod rollback;
 mod rolling;
 mod routes;
 mod services;
+mod stale;
 mod support;
 mod tuning;
 mod writes;

@@ -3,7 +3,7 @@
 //! These need faults on demand and run on the sandbox alone.
 
 use crate::support::controller::{Answer, Controller, send};
-use crate::support::{Cluster, sandboxed, seed};
+use crate::support::{Cluster, sandboxed};
 use aenv_controller::sandbox::{ApiServer, Faults, Rule};
 use reqwest::Method;
 use std::time::Duration;
@@ -13,11 +13,7 @@ use tokio::time::{sleep, timeout};
 const QUICK: [(&str, &str); 2] = [("retry.initial_ms", "10"), ("retry.max_ms", "20")];
 
 async fn started(keys: &[(&str, &str)]) -> (ApiServer, Cluster, Controller) {
-    let (server, cluster) = sandboxed::start().await;
-    let names = || (0..6).map(|n| format!("weather-{n}"));
-    seed::create_all(&cluster, names().map(|name| seed::deployment(name).env("weather"))).await;
-    seed::create_all(&cluster, names().map(|name| seed::service(name, 8080).env("weather"))).await;
-    seed::create_all(&cluster, names().map(|name| seed::pod(name).env("weather"))).await;
+    let (server, cluster) = sandboxed::start_with_weather().await;
     let keys = [&QUICK, keys].concat();
     let controller = Controller::with(&cluster, &keys).await;
     cluster.reset_calls();

@@ -39,6 +39,12 @@ impl Controller {
         self.client.request(method, format!("http://{}{path}", self.running.api_addr()))
     }
 
+    /// Makes `GET` requests to the API, also after the controller has been lent to somebody else.
+    pub(crate) fn asker(&self) -> impl Fn(&str) -> RequestBuilder + Clone + Send + use<> {
+        let (client, api) = (self.client.clone(), self.running.api_addr());
+        move |path| client.get(format!("http://{api}{path}"))
+    }
+
     /// `GET` of the API.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         send(self.request(Method::GET, path)).await
@@ -143,6 +149,17 @@ impl Answer {
     /// A header as text; empty if it is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Whether it says that it stands in for one that could not be had.
+    pub(crate) fn is_old(&self) -> bool {
+        self.header("cache-status") == "aenv-controller; hit; fwd=stale"
+    }
+
+    /// How old it says it is, in seconds.
+    #[track_caller]
+    pub(crate) fn age(&self) -> u64 {
+        self.header("age").parse().unwrap()
     }
 
     /// Checks that it is a failure in the envelope, and gives the message.

@@ -5,7 +5,7 @@
 use aenv_controller::sandbox::{ApiServer, Options};
 use tempfile::TempDir;
 
-use super::{CallCount, Calls, Cluster, Ledger, connect, write_kubeconfig};
+use super::{CallCount, Calls, Cluster, Ledger, connect, seed, write_kubeconfig};
 
 /// An empty server, to be told its faults, and the cluster on it.
 pub(crate) async fn start() -> (ApiServer, Cluster) {
@@ -29,6 +29,13 @@ pub(crate) async fn start() -> (ApiServer, Cluster) {
         kubeconfig,
         ledger: Box::new(Counters { server: server.clone(), _folder: folder }),
     };
+    (server, cluster)
+}
+
+/// The same with [`seed::weather`] in it.
+pub(crate) async fn start_with_weather() -> (ApiServer, Cluster) {
+    let (server, cluster) = start().await;
+    seed::weather(&cluster).await;
     (server, cluster)
 }
 

@@ -79,6 +79,14 @@ pub(crate) async fn create_all<K: Kind>(cluster: &Cluster, seeds: impl IntoItera
     under_way.join_all().await;
 }
 
+/// Six services and six instances of the environment `weather`: `weather-0`, `weather-1`…
+pub(crate) async fn weather(cluster: &Cluster) {
+    let names = || (0..6).map(|n| format!("weather-{n}"));
+    create_all(cluster, names().map(|name| deployment(name).env("weather"))).await;
+    create_all(cluster, names().map(|name| service(name, 8080).env("weather"))).await;
+    create_all(cluster, names().map(|name| pod(name).env("weather"))).await;
+}
+
 /// What the objects here have in common.
 pub(crate) trait Kind:
     Resource<Scope = NamespaceResourceScope, DynamicType = ()>
