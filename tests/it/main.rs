@@ -15,6 +15,7 @@ mod manifests;
 mod monitoring;
 mod overload;
 mod pods;
+mod pressure;
 mod process;
 mod rights;
 mod rollback;
