@@ -23,6 +23,7 @@ mod rolling;
 mod routes;
 mod services;
 mod stale;
+mod storm;
 mod support;
 mod tuning;
 mod writes;

@@ -171,6 +171,14 @@ impl ApiServer {
         Api::<Namespace>::all(self.admin().await).create(&PostParams::default(), &object).await.unwrap();
     }
 
+    /// What the controllers have asked for in a namespace: paths and queries, as the API server wrote them down.
+    pub(crate) fn asked(&self, namespace: &str) -> Vec<String> {
+        let log = fs::read_to_string(self.folder.path().join("audit.log")).unwrap();
+        let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let uris = events.map(|event| event["requestURI"].as_str().unwrap().to_owned());
+        uris.filter(|uri| uri.contains(&format!("/namespaces/{namespace}/"))).collect()
+    }
+
     /// A client with every right.
     pub(crate) async fn admin(&self) -> Client {
         connect(&self.folder.path().join("admin.kubeconfig")).await
