@@ -3,6 +3,7 @@
 #![cfg(feature = "sandbox")]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails, in its helpers too")]
 
+mod access;
 mod contract;
 mod doctor;
 mod edge;
@@ -22,5 +23,6 @@ mod rolling;
 mod routes;
 mod services;
 mod support;
+mod tls;
 mod tuning;
 mod writes;

@@ -10,9 +10,11 @@ pub(crate) mod controller;
 pub(crate) mod envhub;
 pub(crate) mod live;
 pub(crate) mod manifest;
+pub(crate) mod pki;
 pub(crate) mod process;
 pub(crate) mod replica;
 pub(crate) mod sandboxed;
+pub(crate) mod secret;
 pub(crate) mod seed;
 pub(crate) mod stock;
 
