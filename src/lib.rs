@@ -25,6 +25,7 @@
 //! | [`memo`] | answers kept for seconds, one fetch for all who ask; the only one that names moka |
 //! | [`cluster`] | the API server: the one client, pages, retries, slim decoding; the only one that names kube |
 //! | [`throttle`] | the token bucket around the transport |
+//! | [`credentials`] | who may ask and with which certificate it is answered, from files that are re-read when they change |
 //! | [`logger`] | lines for people or for collectors, from a level on that may change |
 //! | [`watch`] | tells when a file may have changed; the only one that names notify |
 //! | [`call`], [`labels`], [`quantity`], [`go_duration`], [`live`], [`metrics`], [`sparingly`] | leaves that all may use: deadlines, checked words, amounts, times, settings that change, counters, log lines that would flood |
@@ -36,6 +37,7 @@ pub mod call;
 pub mod cli;
 pub mod cluster;
 pub mod container;
+pub mod credentials;
 pub mod doctor;
 pub mod envelope;
 pub mod envhub;

@@ -59,24 +59,30 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             log::error!("❌ {error}");
-            let refused = matches!(error.downcast_ref(), Some(StartError::Templates(_)));
+            let refused = matches!(error.downcast_ref(), Some(StartError::Templates(_) | StartError::Credentials(_)));
             ExitCode::from(if refused { EXIT_USAGE } else { EXIT_FAILED_START })
         }
     }
 }
 
-/// Prints the effective settings, which have been checked, and checks the templates that they name.
+/// Prints the effective settings, which have been checked, and checks the files that they name.
 fn check_config(settings: &Settings) -> ExitCode {
     if io::stdout().write_all(settings.render().as_bytes()).is_err() {
         return ExitCode::from(EXIT_FAILED_START);
     }
-    match app::check_templates(settings) {
-        Ok(()) => ExitCode::SUCCESS,
+    let mut accepted = true;
+    if let Err(faults) = app::check_templates(settings) {
+        accepted = false;
+        eprintln!("The templates are refused:\n{faults}");
+    }
+    match app::check_credentials(settings) {
+        Ok(warnings) => warnings.iter().for_each(|warning| eprintln!("Warning: {warning}")),
         Err(faults) => {
-            eprintln!("The templates are refused:\n{faults}");
-            ExitCode::from(EXIT_USAGE)
+            accepted = false;
+            eprintln!("The tokens or certificates are refused:\n{faults}");
         }
     }
+    if accepted { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) }
 }
 
 fn run(command: Command, settings: &Settings, tuner: Tuner) -> Result<ExitCode, Box<dyn std::error::Error>> {

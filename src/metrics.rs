@@ -48,6 +48,7 @@ pub struct Metrics {
     http_requests: IntCounterVec,
     http_duration: HistogramVec,
     settings_reloads: IntCounterVec,
+    credential_reloads: IntCounterVec,
     /// HTTP requests that wait for their answer.
     pub http_in_flight: IntGauge,
     /// How often the templates had changed, but could not be used.
@@ -142,6 +143,11 @@ impl Metrics {
                 "How often the settings were read again, by outcome: applied (something took effect), unchanged (nothing did), refused (faults; the old ones stay).",
                 &["outcome"],
             ),
+            credential_reloads: build.counter_vec(
+                "aenv_controller_credential_reloads_total",
+                "How often tokens or certificates had changed, by outcome: applied, refused (faults; the old ones stay).",
+                &["credential", "outcome"],
+            ),
             http_in_flight: build
                 .gauge("aenv_controller_http_requests_in_flight", "HTTP requests that wait for their answer."),
             template_reload_failures: build.counter(
@@ -158,6 +164,11 @@ impl Metrics {
         // So that they are there, and their increase can be seen, before they first happen.
         for outcome in ["applied", "unchanged", "refused"] {
             metrics.settings_reloads.with_label_values(&[outcome]);
+        }
+        for (credential, outcome) in
+            ["tokens", "certificates"].into_iter().flat_map(|name| [(name, "applied"), (name, "refused")])
+        {
+            metrics.credential_reloads.with_label_values(&[credential, outcome]);
         }
         for outcome in ["made", "withheld"] {
             metrics.retries.with_label_values(&[outcome]);
@@ -218,6 +229,11 @@ impl Metrics {
     /// Records that the settings were read again: `applied`, `unchanged` or `refused`.
     pub fn settings_reload(&self, outcome: &'static str) {
         self.settings_reloads.with_label_values(&[outcome]).inc();
+    }
+
+    /// Records that `tokens` or `certificates` had changed: `applied` or `refused`.
+    pub fn credential_reload(&self, credential: &'static str, outcome: &'static str) {
+        self.credential_reloads.with_label_values(&[credential, outcome]).inc();
     }
 
     /// Everything in Prometheus' text format; see [`CONTENT_TYPE`].

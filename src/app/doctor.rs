@@ -1,7 +1,7 @@
 //! `controller doctor`: the cluster as the settings mean it, examined instead of served.
 
 use super::tuning::{Tuning, throttle_limits};
-use super::{StartError, connect, find_cluster, namespace_of};
+use super::{StartError, check_credentials, connect, find_cluster, namespace_of};
 use crate::cluster::Paging;
 use crate::doctor::report::{Finding, Report, Severity};
 use crate::doctor::{self, Patient};
@@ -14,9 +14,10 @@ use std::sync::Arc;
 /// Examines what `settings` mean and writes a line for each step to `out`. Tells how bad the worst of it is.
 ///
 /// # Errors
-/// Templates that are refused, and a report that cannot be written. All else that is wrong is told in the report.
+/// Templates, tokens or certificates that are refused, and a report that cannot be written. All else that is wrong is told in the report.
 pub async fn examine(settings: &Settings, out: &mut dyn Write) -> Result<Severity, StartError> {
     let templates = Templates::load(Some(&settings.templates.dir))?;
+    check_credentials(settings)?;
     let mut report = Report::new(out);
     examine_with(settings, &templates, &mut report).await.map_err(StartError::Report)?;
     report.close().map_err(StartError::Report)

@@ -1,13 +1,17 @@
 //! The composition root: builds every layer from the settings, hands plain values down, serves, and drains.
 
+mod credentials;
 pub mod doctor;
 pub mod reload;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 mod tuning;
 
+pub use credentials::check_credentials;
+
 use crate::cluster::locate::{Located, NotLocated, locate};
 use crate::cluster::{self, Cluster, Writer};
+use crate::credentials::CredentialFaults;
 use crate::envhub::EnvHub;
 use crate::http::Api;
 use crate::http::health::Readiness;
@@ -19,6 +23,7 @@ use crate::metrics::Metrics;
 use crate::services::Services;
 use crate::settings::{self, DEFAULT_NAMESPACE, Settings};
 use crate::templates::{TemplateFaults, TemplateStore, Templates};
+use credentials::Credentials;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -36,6 +41,9 @@ pub enum StartError {
     /// The templates cannot be used.
     #[error("the templates are refused:\n{0}")]
     Templates(#[from] TemplateFaults),
+    /// Tokens or certificates cannot be used.
+    #[error("the tokens or certificates are refused:\n{0}")]
+    Credentials(#[from] CredentialFaults),
     /// EnvHub's client cannot be built.
     #[error("the client for EnvHub cannot be built: {0}")]
     EnvHub(#[source] io::Error),
@@ -159,10 +167,12 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let metrics = Arc::new(Metrics::new());
     let tuning = Tuning::new(settings, &metrics);
     let templates = Arc::new(TemplateStore::open(settings.templates.dir.clone(), Arc::clone(&metrics))?);
+    let credentials = Credentials::open(settings, &metrics)?;
     let current = templates.current();
     let (namespace, _) = namespace_of(settings, &current);
     announce(settings, &cluster, namespace);
     announce_templates(&settings.templates.dir);
+    credentials.announce();
 
     let is_closed = || -> memo::IsClosed {
         let throttle = tuning.throttle.clone();
@@ -195,6 +205,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         envhub: envhub.map_err(StartError::EnvHub)?,
         limits: tuning.requests.clone(),
         readiness: readiness.clone(),
+        guard: credentials.tokens.clone(),
         waiting: Waiting::new(server.max_waiting),
         metrics: Arc::clone(&metrics),
     });
@@ -203,14 +214,16 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let health_addr = SocketAddr::new(server.bind, server.readiness_port);
     let api_addr = SocketAddr::new(server.bind, server.port);
     let counted = Arc::clone(&metrics);
-    let metrics = serve_metrics(server.metrics_addr, metrics)
+    let guard = credentials.tokens.filter(|_| settings.auth.metrics);
+    let metrics = serve_metrics(server.metrics_addr, metrics, guard)
         .map_err(listen("server.metrics_addr, --metrics-addr", server.metrics_addr))?;
     let limits = Limits {
         connections: server.max_connections,
         header_timeout: server.header_timeout,
         drain: patience(server.drain),
     };
-    let api = serve_api(api_addr, api, limits, more).map_err(listen("server.port, --server-port", api_addr))?;
+    let api = serve_api(api_addr, api, limits, credentials.certificates, more)
+        .map_err(listen("server.port, --server-port", api_addr))?;
     let health = serve_health(health_addr, readiness.clone())
         .map_err(listen("server.readiness_port, --readiness-port", health_addr))?;
     log::info!("✅ Ready on {}, readiness on {}, metrics on {}", api.addr(), health.addr(), metrics.addr());

@@ -3,6 +3,7 @@
 //! Every match below is without a wildcard over our own errors, so that a new variant forces a decision here. The
 //! body carries the message in the envelope, in the words of the controller that this one replaces.
 
+use super::auth::Refusal;
 use crate::cluster::{self, Failed};
 use crate::envelope::Envelope;
 use crate::envhub;
@@ -25,6 +26,9 @@ pub enum ApiError {
     /// The request says something that cannot be meant; the message names the field and the rule.
     #[error("{0}")]
     BadRequest(String),
+    /// The caller may not ask for this.
+    #[error(transparent)]
+    Unwelcome(#[from] Refusal),
     /// No route has this path.
     #[error("no such path; see README for the routes")]
     NoSuchRoute,
@@ -91,6 +95,7 @@ impl ApiError {
             Self::Write(failed) => failed.source.retry_after(),
             Self::Read(memo::Error::Deadline | memo::Error::Lost)
             | Self::EnvHub(_)
+            | Self::Unwelcome(_)
             | Self::BadRequest(_)
             | Self::BadBody(_)
             | Self::TooLarge
@@ -111,6 +116,8 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::Unwelcome(Refusal::NoToken | Refusal::UnknownToken) => StatusCode::UNAUTHORIZED,
+            Self::Unwelcome(Refusal::ScopeTooSmall { .. }) => StatusCode::FORBIDDEN,
             Self::NoSuchRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadBody(_) => StatusCode::BAD_REQUEST,
@@ -135,6 +142,9 @@ impl ResponseError for ApiError {
         response.content_type(mime());
         if let Self::MethodNotAllowed { allowed } = self {
             response.insert_header((header::ALLOW, *allowed));
+        }
+        if let Self::Unwelcome(refusal) = self {
+            response.insert_header((header::WWW_AUTHENTICATE, refusal.challenge()));
         }
         if let Self::SlowBody = self {
             // The rest of the body is not waited for.

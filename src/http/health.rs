@@ -1,11 +1,14 @@
 //! What Kubernetes and Prometheus ask: `/readyz` and `/livez` on one listener, `/metrics` on another.
 //!
-//! Neither asks the API server anything: an overload of it must not take every replica out of service.
+//! Both are plain HTTP and, but for `auth.metrics`, open to everybody. Neither asks the API server anything: an overload of it must not take every replica out of service.
 
+use super::auth::{Guard, caller};
+use super::error::ApiError;
+use crate::credentials::Scope;
 use crate::metrics::{self, Metrics};
-use actix_web::HttpResponse;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Data, ServiceConfig, get, resource};
+use actix_web::{HttpRequest, HttpResponse};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -40,9 +43,12 @@ pub fn health_routes(config: &mut ServiceConfig, readiness: Readiness) {
         .service(resource("/livez").route(get().to(async || "ok\n")));
 }
 
-/// `/metrics`.
-pub fn metrics_routes(config: &mut ServiceConfig, metrics: Arc<Metrics>) {
-    config.app_data(Data::from(metrics)).service(resource("/metrics").route(get().to(render_metrics)));
+/// `/metrics`, for those whom `guard` lets read.
+pub fn metrics_routes(config: &mut ServiceConfig, metrics: Arc<Metrics>, guard: Guard) {
+    config
+        .app_data(Data::from(metrics))
+        .app_data(Data::new(guard))
+        .service(resource("/metrics").route(get().to(render_metrics)));
 }
 
 async fn readyz(readiness: Data<Readiness>) -> HttpResponse {
@@ -53,6 +59,13 @@ async fn readyz(readiness: Data<Readiness>) -> HttpResponse {
     }
 }
 
-async fn render_metrics(metrics: Data<Metrics>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT_TYPE)).body(metrics.render())
+async fn render_metrics(
+    request: HttpRequest,
+    metrics: Data<Metrics>,
+    guard: Data<Guard>,
+) -> Result<HttpResponse, ApiError> {
+    if let Some(tokens) = guard.as_ref() {
+        caller(&tokens.current(), request.headers(), Scope::Read)?;
+    }
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT_TYPE)).body(metrics.render()))
 }

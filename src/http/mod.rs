@@ -6,6 +6,7 @@
 mod access;
 mod answer;
 mod ask;
+mod auth;
 pub mod error;
 mod gateway;
 pub mod health;
@@ -15,8 +16,11 @@ mod query;
 mod retire;
 pub mod server;
 mod services;
+mod tls;
 pub mod waiting;
 mod write;
+
+pub use auth::{Guard, Refusal};
 
 use access::log_and_count;
 
@@ -57,6 +61,8 @@ pub struct Api {
     pub limits: Live<Limits>,
     /// Whether it is on its way out.
     pub readiness: Readiness,
+    /// Who may ask.
+    pub guard: Guard,
     /// Who may wait for an answer.
     pub waiting: Waiting,
     /// Where requests are counted.

@@ -1,11 +1,15 @@
 //! Listeners: bound before anything is said to be ready, drained before the process ends.
 
+use super::auth::{Guard, authorize};
 use super::health::{Readiness, health_routes, metrics_routes};
 use super::pace::{Paced, Patience, keep_pace};
 use super::retire::retire;
+use super::tls::{Entrance, Wire};
 use super::waiting::admit;
 use super::{Api, log_and_count, routes};
+use crate::credentials::{CertificateFiles, Mounted};
 use crate::metrics::Metrics;
+use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
 use actix_web::dev::{AppConfig, Server, ServerHandle};
@@ -82,11 +86,17 @@ impl Listener {
     }
 }
 
-/// Serves the API, and `more`, on `addr`.
+/// Serves the API, and `more`, on `addr`: by TLS if there are `certificates`.
 ///
 /// # Errors
 /// If the address cannot be bound.
-pub fn serve_api(addr: SocketAddr, api: Arc<Api>, limits: Limits, more: Option<MoreRoutes>) -> io::Result<Listener> {
+pub fn serve_api(
+    addr: SocketAddr,
+    api: Arc<Api>,
+    limits: Limits,
+    certificates: Option<Arc<Mounted<CertificateFiles>>>,
+    more: Option<MoreRoutes>,
+) -> io::Result<Listener> {
     let app = move || {
         let app = App::new().app_data(Data::from(Arc::clone(&api))).configure(|config| {
             if let Some(more) = &more {
@@ -94,11 +104,16 @@ pub fn serve_api(addr: SocketAddr, api: Arc<Api>, limits: Limits, more: Option<M
             }
             routes(config);
         });
-        app.wrap(from_fn(admit)).wrap(from_fn(log_and_count)).wrap(from_fn(retire)).wrap(from_fn(keep_pace))
+        app.wrap(from_fn(admit))
+            .wrap(from_fn(authorize))
+            .wrap(from_fn(log_and_count))
+            .wrap(from_fn(retire))
+            .wrap(from_fn(keep_pace))
     };
     let listener = listen(addr)?;
     let addrs = vec![listener.local_addr()?];
     let patience = Patience { head: limits.header_timeout, idle: KEEP_ALIVE, farewell: FAREWELL };
+    let entrance = Arc::new(Entrance::new(certificates, limits.header_timeout));
     let (workers, connections) = shares(limits.connections);
     let builder = Server::build();
     let drained = builder.graceful_shutdown_signal();
@@ -110,7 +125,8 @@ pub fn serve_api(addr: SocketAddr, api: Arc<Api>, limits: Limits, more: Option<M
         .shutdown_timeout(limits.drain.as_secs().max(1))
         .disable_signals()
         .listen("api", listener.into_std()?, move || {
-            let drained = drained.clone();
+            let (drained, entrance) = (drained.clone(), Arc::clone(&entrance));
+            let draining = drained.clone();
             let http = HttpService::build()
                 .graceful_shutdown_signal(move || {
                     let drained = drained.clone();
@@ -123,16 +139,25 @@ pub fn serve_api(addr: SocketAddr, api: Arc<Api>, limits: Limits, more: Option<M
                 // A caller that hangs up gives up: its handler is dropped, and a fetch that nobody else waits for
                 // spends nothing more. (actix would let it run on, for clients that only close their sending half.)
                 .h1_allow_half_closed(false)
-                .on_connect_ext(|stream: &Paced<TcpStream>, connection| stream.introduce(connection))
+                .on_connect_ext(|stream: &Paced<Wire>, connection| stream.introduce(connection))
                 .finish(map_config(
                     app().into_factory().map_err(|error: actix_web::Error| error.error_response()),
                     |()| AppConfig::default(),
                 ));
-            let accept = move |stream: TcpStream| async move {
-                let peer = stream.peer_addr().ok();
-                // A connection without it is slower, not wrong.
-                let _ = stream.set_nodelay(true);
-                Ok((Paced::new(stream, patience), Protocol::Http1, peer))
+            let accept = move |stream: TcpStream| {
+                let (draining, entrance) = (draining.clone(), Arc::clone(&entrance));
+                async move {
+                    let peer = stream.peer_addr().ok();
+                    // A connection without it is slower, not wrong.
+                    let _ = stream.set_nodelay(true);
+                    let entered = tokio::select! {
+                        entered = entrance.pass(stream) => entered,
+                        // Nobody has asked anything yet, so nothing is lost.
+                        () = draining.notified() => Err(io::ErrorKind::ConnectionAborted.into()),
+                    };
+                    let wire = entered.map_err(DispatchError::Io)?;
+                    Ok((Paced::new(wire, patience), Protocol::Http1, peer))
+                }
             };
             fn_service(accept).and_then(http)
         })?;
@@ -166,14 +191,14 @@ pub fn serve_health(addr: SocketAddr, readiness: Readiness) -> io::Result<Listen
     Listener::start(server.addrs(), server.run())
 }
 
-/// Serves `/metrics` on `addr`.
+/// Serves `/metrics` on `addr`, to those whom `guard` lets read.
 ///
 /// # Errors
 /// If the address cannot be bound.
-pub fn serve_metrics(addr: SocketAddr, metrics: Arc<Metrics>) -> io::Result<Listener> {
+pub fn serve_metrics(addr: SocketAddr, metrics: Arc<Metrics>, guard: Guard) -> io::Result<Listener> {
     let server = HttpServer::new(move || {
-        let metrics = Arc::clone(&metrics);
-        App::new().configure(|config| metrics_routes(config, metrics))
+        let (metrics, guard) = (Arc::clone(&metrics), guard.clone());
+        App::new().configure(|config| metrics_routes(config, metrics, guard))
     });
     let server = server.workers(1).disable_signals().bind(addr)?;
     Listener::start(server.addrs(), server.run())

@@ -4,11 +4,12 @@ use super::access::trace_id;
 use super::ask::{Answer, Ask};
 use super::error::{ApiError, mime};
 use crate::cluster::Failed;
+use crate::credentials::Caller;
 use crate::envelope::Envelope;
 use crate::labels::{LabelValue, ObjectName};
 use crate::listing::{Listing, Row, Shape};
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 use std::borrow::Cow;
 use tokio::time::Instant;
@@ -68,14 +69,21 @@ impl Drop for Write<'_> {
     fn drop(&mut self) {
         log::info!(
             target: "audit",
-            "{} {} {} owner={} trace={} outcome={} {:.1}ms",
+            "{} {} {} owner={} trace={}{} outcome={} {:.1}ms",
             self.verb,
             self.kind,
             self.name.as_ref().map_or("-", ObjectName::as_str),
             self.owner.as_ref().map_or("-", LabelValue::as_str),
             trace_id(self.ask.http.headers()),
+            by(&self.ask.http),
             self.outcome,
             self.began.elapsed().as_secs_f64() * 1e3,
         );
     }
+}
+
+/// Whose token it was. Nothing where nobody needs one.
+fn by(request: &HttpRequest) -> String {
+    let name = |caller: &Caller| caller.name.as_ref().map_or("-", LabelValue::as_str).to_owned();
+    request.extensions().get::<Caller>().map(|caller| format!(" by={}", name(caller))).unwrap_or_default()
 }

@@ -24,7 +24,7 @@ pub use fault::{Fault, SettingsError};
 pub use given::Source;
 pub use reload::{Reloaded, Reloader};
 pub use sections::{
-    EnvHub, Kubernetes, List, ListPlan, Log, Memo, Retry, Server, Services, Settings, Templates, Throttle,
+    Auth, EnvHub, Kubernetes, List, ListPlan, Log, Memo, Retry, Server, Services, Settings, Templates, Throttle, Tls,
 };
 
 use crate::cli::Flags;

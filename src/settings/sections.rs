@@ -60,6 +60,24 @@ settings! {
         restart drain: Duration = "drain_ms", millis(0..=600_000).default(20_000);
     }
 
+    /// Who may ask.
+    auth: Auth {
+        /// The file of bearer tokens; what it holds may change at any time. `None`: everybody may do everything.
+        restart tokens_file: Option<PathBuf> = "tokens_file", path("the path of a file of tokens").optional();
+        /// Whether `/metrics` needs a token for reading.
+        restart metrics: bool = "metrics", switch().default(false);
+    }
+
+    /// How the API's port is encrypted. What the files hold may change at any time.
+    tls: Tls {
+        /// The certificate and those that lead to its authority, as PEM. `None`: the port is not encrypted.
+        restart cert_file: Option<PathBuf> = "cert_file", path("the path of a PEM file with a certificate").optional();
+        /// Its private key, as PEM.
+        restart key_file: Option<PathBuf> = "key_file", path("the path of a PEM file with a private key").optional();
+        /// The authorities of one of which callers need a certificate. `None`: they need none.
+        restart client_ca_file: Option<PathBuf> = "client_ca_file", path("the path of a PEM file with certificates").optional();
+    }
+
     /// Which cluster, and how it is reached.
     kubernetes: Kubernetes {
         /// The namespace of all objects. `None`: that of the pod template, else [`DEFAULT_NAMESPACE`](super::DEFAULT_NAMESPACE).

@@ -32,6 +32,11 @@ const KEYS: &[Case] = &[
     ("server.body_timeout_ms", "1", NO_WHOLE_NUMBER, &["0", "600001"]),
     ("server.lame_duck_ms", "0", NO_WHOLE_NUMBER, &["600001"]),
     ("server.drain_ms", "0", NO_WHOLE_NUMBER, &["600001"]),
+    ("auth.tokens_file", "/etc/aenv/tokens", NO_TEXT, &["\" \""]),
+    ("auth.metrics", "true", NO_SWITCH, &[]),
+    ("tls.cert_file", "/etc/aenv/tls/tls.crt", NO_TEXT, &["\" \""]),
+    ("tls.key_file", "/etc/aenv/tls/tls.key", NO_TEXT, &["\" \""]),
+    ("tls.client_ca_file", "/etc/aenv/tls/ca.crt", NO_TEXT, &["\" \""]),
     ("kubernetes.namespace", "\"123\"", NO_TEXT, &["Upper", "a.b", "-a", "a_b", "a/../b"]),
     ("kubernetes.kubeconfig", "/home/me/.kube/config", NO_TEXT, &["\" \"", "\"a\\nb\""]),
     ("kubernetes.context", "admin@prod \\ \"one\"", NO_TEXT, &["\" \""]),
@@ -319,7 +324,7 @@ fn unknown_keys_and_sections_are_explained() {
     }
     let faults = Scene::new().file("apiVersion: v1\nusers: []\nthing: {}\n").faults();
     assert_eq!(faults.len(), 3, "{faults:?}");
-    assert!(faults.iter().all(|fault| fault.contains("unknown section, there are server, kubernetes, throttle, ")));
+    assert!(faults.iter().all(|fault| fault.contains("unknown section, there are server, auth, tls, kubernetes, ")));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![cfg(feature = "sandbox")]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails, in its helpers too")]
 
+mod access;
 mod contract;
 mod doctor;
 mod edge;
@@ -25,5 +26,6 @@ mod services;
 mod stale;
 mod storm;
 mod support;
+mod tls;
 mod tuning;
 mod writes;

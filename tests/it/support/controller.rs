@@ -106,9 +106,14 @@ impl Controller {
         text.lines().filter(of_name).map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
+    /// A request for `/metrics`.
+    pub(crate) fn metrics_request(&self) -> RequestBuilder {
+        self.client.get(format!("http://{}/metrics", self.running.metrics_addr()))
+    }
+
     /// Content type and text of `/metrics`.
     pub(crate) async fn metrics_page(&self) -> (String, String) {
-        let response = self.client.get(format!("http://{}/metrics", self.running.metrics_addr())).send().await.unwrap();
+        let response = self.metrics_request().send().await.unwrap();
         let content_type = response.headers()["content-type"].to_str().unwrap().to_owned();
         (content_type, response.text().await.unwrap())
     }

@@ -11,9 +11,11 @@ pub(crate) mod crowd;
 pub(crate) mod envhub;
 pub(crate) mod live;
 pub(crate) mod manifest;
+pub(crate) mod pki;
 pub(crate) mod process;
 pub(crate) mod replica;
 pub(crate) mod sandboxed;
+pub(crate) mod secret;
 pub(crate) mod seed;
 pub(crate) mod stock;
 

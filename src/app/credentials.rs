@@ -1,0 +1,91 @@
+//! What guards the API's port, as the settings mean it.
+
+use crate::credentials::{
+    CertificateFiles, Credential, CredentialFault, CredentialFaults, Mounted, Source, TokensFile,
+};
+use crate::metrics::Metrics;
+use crate::settings::Settings;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Tokens and certificates, each `None` if nobody asks for it.
+pub(super) struct Credentials {
+    pub(super) tokens: Option<Arc<Mounted<TokensFile>>>,
+    pub(super) certificates: Option<Arc<Mounted<CertificateFiles>>>,
+}
+
+impl Credentials {
+    /// Reads what `settings` name.
+    pub(super) fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Self, CredentialFaults> {
+        let mut faults = disagreements(settings);
+        let tokens = settings.auth.tokens_file.clone().map(TokensFile::new);
+        let opened = Self {
+            tokens: tokens.and_then(|source| open(source, metrics, &mut faults)),
+            certificates: certificate_files(settings).and_then(|source| open(source, metrics, &mut faults)),
+        };
+        CredentialFaults::none_of(faults).map(|()| opened)
+    }
+
+    /// Says what is in force.
+    pub(super) fn announce(&self) {
+        if let Some(tokens) = &self.tokens {
+            log::info!("🔑 Callers need a token: {}", tokens.current());
+        }
+        if let Some(certificates) = &self.certificates {
+            log::info!("🔒 TLS with a certificate, {}", certificates.current());
+        }
+        for warning in self.warnings() {
+            log::warn!("{warning}");
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let certificates = self.certificates.as_ref().map(|certificates| certificates.current());
+        certificates.iter().filter_map(|current| current.warning()).map(str::to_owned).collect()
+    }
+}
+
+/// Reads the tokens and certificates that `settings` name, to see whether they can be used. What somebody should know
+/// though they can is given back.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub fn check_credentials(settings: &Settings) -> Result<Vec<String>, CredentialFaults> {
+    Credentials::open(settings, &Arc::new(Metrics::new())).map(|opened| opened.warnings())
+}
+
+fn open<S: Source>(source: S, metrics: &Arc<Metrics>, faults: &mut Vec<CredentialFault>) -> Option<Arc<Mounted<S>>> {
+    match Mounted::open(source, Arc::clone(metrics)) {
+        Ok(mounted) => Some(Arc::new(mounted)),
+        Err(wrong) => {
+            faults.extend(wrong);
+            None
+        }
+    }
+}
+
+fn certificate_files(settings: &Settings) -> Option<CertificateFiles> {
+    let tls = &settings.tls;
+    let (certificate, key) = tls.cert_file.clone().zip(tls.key_file.clone())?;
+    Some(CertificateFiles { certificate, key, client_authorities: tls.client_ca_file.clone() })
+}
+
+/// Settings that mean nothing without others. Taken as if they were not there, they would leave open what somebody
+/// wanted shut.
+fn disagreements(Settings { auth, tls, .. }: &Settings) -> Vec<CredentialFault> {
+    let given = |file: &Option<PathBuf>| file.is_some();
+    [
+        (auth.metrics && !given(&auth.tokens_file), "auth.metrics", "is true, so auth.tokens_file is needed"),
+        (given(&tls.cert_file) && !given(&tls.key_file), "tls.cert_file", "is given, so tls.key_file is needed"),
+        (given(&tls.key_file) && !given(&tls.cert_file), "tls.key_file", "is given, so tls.cert_file is needed"),
+        (
+            given(&tls.client_ca_file) && !(given(&tls.cert_file) || given(&tls.key_file)),
+            "tls.client_ca_file",
+            "is given, so tls.cert_file and tls.key_file are needed",
+        ),
+    ]
+    .into_iter()
+    .filter(|(fault, ..)| *fault)
+    .map(|(_, key, problem)| CredentialFault::of_key(key, problem))
+    .collect()
+}

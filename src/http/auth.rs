@@ -1,0 +1,123 @@
+//! Who may ask: bearer tokens (RFC 6750), where there is a file of them. Without one everybody may.
+//!
+//! A request is judged by its method and path alone, before anything is read or asked for it, so that one that is
+//! refused costs the API server nothing. New routes are guarded without being named here; what is open is.
+
+use super::Api;
+use super::error::ApiError;
+use crate::credentials::{Caller, Mounted, Scope, Tokens, TokensFile};
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, HttpMessage};
+use std::sync::Arc;
+
+/// The tokens of those who may ask. `None`: everybody may.
+pub type Guard = Option<Arc<Mounted<TokensFile>>>;
+
+/// What anybody may read: it says how to ask, and nothing of the cluster.
+const OPEN: [&str; 2] = ["/", "/openapi.json"];
+
+/// Why a caller may not ask for something.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// It does not say who it is.
+    #[error("a token is needed: Authorization: Bearer <token> (auth.tokens_file)")]
+    NoToken,
+    /// Nobody has its token.
+    #[error("the token is not known (auth.tokens_file)")]
+    UnknownToken,
+    /// Its token is good for less.
+    #[error("the token is not good for this request, which needs the scope {} (auth.tokens_file)", .needed.as_str())]
+    ScopeTooSmall {
+        /// What would do.
+        needed: Scope,
+    },
+}
+
+impl Refusal {
+    /// The header `WWW-Authenticate`: what a caller can do about it (RFC 6750, section 3).
+    pub(super) fn challenge(&self) -> String {
+        match self {
+            Self::NoToken => "Bearer".to_owned(),
+            Self::UnknownToken => r#"Bearer error="invalid_token""#.to_owned(),
+            Self::ScopeTooSmall { needed } => {
+                format!(r#"Bearer error="insufficient_scope", scope="{}""#, needed.as_str())
+            }
+        }
+    }
+}
+
+/// Lets `request` in if its caller may ask for it, and notes who that is.
+///
+/// # Errors
+/// Those of the handler.
+pub(super) async fn authorize(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let api = request.app_data::<Data<Api>>().cloned().expect("every route of the API is given it");
+    if let Some(tokens) = &api.guard {
+        let needed = scope_of(request.method());
+        if !(needed == Scope::Read && OPEN.contains(&request.path())) {
+            match caller(&tokens.current(), request.headers(), needed) {
+                Ok(caller) => _ = request.extensions_mut().insert(caller),
+                Err(refused) => return Ok(request.error_response(ApiError::from(refused)).map_into_right_body()),
+            }
+        }
+    }
+    Ok(next.call(request).await?.map_into_left_body())
+}
+
+fn scope_of(method: &Method) -> Scope {
+    if matches!(*method, Method::GET | Method::HEAD) { Scope::Read } else { Scope::Write }
+}
+
+/// Who asks, if that one may.
+pub(super) fn caller(tokens: &Tokens, headers: &HeaderMap, needed: Scope) -> Result<Caller, Refusal> {
+    let token = bearer_token(headers).ok_or(Refusal::NoToken)?;
+    let caller = tokens.caller(token).ok_or(Refusal::UnknownToken)?;
+    if caller.scope < needed { Err(Refusal::ScopeTooSmall { needed }) } else { Ok(caller.clone()) }
+}
+
+/// The token of the one `Authorization` header. Of several nobody can say which one is meant.
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(AUTHORIZATION);
+    let (value, None) = (values.next()?, values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::HeaderValue;
+
+    #[test]
+    fn the_scheme_is_bearer_in_any_case_and_said_once() {
+        let token = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            values.iter().for_each(|value| headers.append(AUTHORIZATION, HeaderValue::from_static(value)));
+            bearer_token(&headers).map(str::to_owned)
+        };
+        for given in ["Bearer x", "bearer x", "BEARER  x "] {
+            assert_eq!(token(&[given]).as_deref(), Some("x"), "{given:?}");
+        }
+        for other in [&["x"][..], &["Basic x"], &["Bearer"], &["Bearer x", "Bearer x"], &[]] {
+            assert_eq!(token(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn only_questions_need_no_more_than_reading() {
+        for (method, needed) in [("GET", Scope::Read), ("HEAD", Scope::Read), ("OPTIONS", Scope::Write)] {
+            assert_eq!(scope_of(&method.parse().unwrap()), needed, "{method}");
+        }
+        for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "get", "BREW"] {
+            assert_eq!(scope_of(&method.parse().unwrap()), Scope::Write, "{method}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The beginning of a connection: a TLS handshake where there is a certificate, nothing where there is none.
+//!
+//! A handshake has the same time as the head of a request, and its connection counts as one from its first moment, so
+//! that who does not finish it holds nothing for long. Each begins with the certificates that are mounted then.
+
+use crate::credentials::{CertificateFiles, Mounted};
+use crate::sparingly::Sparingly;
+use std::io;
+use std::sync::Arc;
+use tokio::net::TcpStream;
+use tokio::time::{Duration, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
+
+/// Anybody can make handshakes fail, and health checks that only connect do so by the second.
+const FAILURES_LOGGED: Duration = Duration::from_secs(10);
+
+/// A connection, encrypted or not.
+pub(super) type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
+/// What happens to a new connection before its first request.
+pub(super) struct Entrance {
+    certificates: Option<Arc<Mounted<CertificateFiles>>>,
+    patience: Duration,
+    failures: Sparingly,
+}
+
+impl Entrance {
+    /// With `certificates`, if connections are to be encrypted; `patience` is how long a handshake may take.
+    pub(super) fn new(certificates: Option<Arc<Mounted<CertificateFiles>>>, patience: Duration) -> Self {
+        Self { certificates, patience, failures: Sparingly::every(FAILURES_LOGGED) }
+    }
+
+    /// Makes of `stream` what requests are read from.
+    ///
+    /// # Errors
+    /// If the handshake fails or takes too long.
+    pub(super) async fn pass(&self, stream: TcpStream) -> io::Result<Wire> {
+        let Some(certificates) = &self.certificates else { return Ok(Either::Left(stream)) };
+        let peer = stream.peer_addr();
+        let handshake = TlsAcceptor::from(certificates.current().server()).accept(stream);
+        let outcome = timeout(self.patience, handshake).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        if let Err(error) = &outcome {
+            let peer = peer.map_or_else(|_| "a caller".to_owned(), |peer| peer.to_string());
+            self.failures.log(|more| log::info!("the TLS handshake of {peer} failed: {error}{more}"));
+        }
+        outcome.map(|stream| Either::Right(Box::new(stream)))
+    }
+}
