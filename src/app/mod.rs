@@ -12,6 +12,7 @@ use crate::envhub::EnvHub;
 use crate::http::Api;
 use crate::http::health::Readiness;
 use crate::http::server::{Limits, Listener, MoreRoutes, serve_api, serve_health, serve_metrics};
+use crate::http::status::Replica;
 use crate::http::waiting::Waiting;
 use crate::instances::Instances;
 use crate::memo::{self, Memo};
@@ -197,6 +198,9 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         readiness: readiness.clone(),
         waiting: Waiting::new(server.max_waiting),
         metrics: Arc::clone(&metrics),
+        throttle: tuning.throttle.clone(),
+        freshness: tuning.objects.clone(),
+        replica: Replica::starting(replica_name()),
     });
 
     let listen = |key, addr| move |error| StartError::Listen { key, addr, error };
@@ -225,6 +229,11 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         tuning,
         counted,
     })
+}
+
+/// The name of the Pod, which is that of its machine; elsewhere shells tell it, but do not always pass it on.
+fn replica_name() -> String {
+    std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "controller".to_owned())
 }
 
 /// The namespace of all objects, and what names it.
