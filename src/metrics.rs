@@ -4,10 +4,13 @@
 //! status codes, route patterns), never names of objects or callers. Units are base units, but for the one
 //! histogram taken over from the controller that this one replaces.
 
+use prometheus::core::Collector;
 use prometheus::{
     Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::time::Duration;
 
@@ -236,6 +239,35 @@ impl Metrics {
         self.credential_reloads.with_label_values(&[credential, outcome]).inc();
     }
 
+    /// Attempts at API calls so far, by code.
+    #[must_use]
+    pub fn api_calls_by_code(&self) -> BTreeMap<String, u64> {
+        totals(&self.api_requests, "code")
+    }
+
+    /// Answers from the memo so far, by source.
+    #[must_use]
+    pub fn answers_by_source(&self) -> BTreeMap<String, u64> {
+        totals(&self.memo_answers, "source")
+    }
+
+    /// Attempts that the throttle did not let through so far, by reason.
+    #[must_use]
+    pub fn refused_by_reason(&self) -> BTreeMap<String, u64> {
+        totals(&self.throttle_refused, "reason")
+    }
+
+    /// How a lane of the throttle has done so far.
+    #[must_use]
+    pub fn waited(&self, lane: &'static str) -> Waited {
+        let waits = self.throttle_wait.with_label_values(&[lane]);
+        Waited {
+            waiting: self.throttle_waiting(lane).get(),
+            admitted: waits.get_sample_count(),
+            waited_seconds: waits.get_sample_sum(),
+        }
+    }
+
     /// Everything in Prometheus' text format; see [`CONTENT_TYPE`].
     #[must_use]
     pub fn render(&self) -> Vec<u8> {
@@ -251,6 +283,36 @@ impl Default for Metrics {
     }
 }
 
+/// What a lane of the throttle has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Waited {
+    /// Attempts that wait for their turn.
+    pub waiting: i64,
+    /// Attempts that had it.
+    pub admitted: u64,
+    /// How long those waited, in sum.
+    pub waited_seconds: f64,
+}
+
+/// The sums over all counters of `family`, by the value of one of their labels.
+fn totals(family: &IntCounterVec, label: &str) -> BTreeMap<String, u64> {
+    let mut totals = BTreeMap::new();
+    for counters in family.collect() {
+        for counter in counters.get_metric() {
+            let of_label = counter.get_label().iter().find(|pair| pair.name() == label);
+            let value = of_label.map_or("", |pair| pair.value());
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a whole number, and no less than 0"
+            )]
+            let count = counter.get_counter().get_value() as u64;
+            *totals.entry(value.to_owned()).or_default() += count;
+        }
+    }
+    totals
+}
+
 /// Why building a metric cannot fail: names and labels are constants that the first start has checked.
 const VALID: &str = "metric names are constant, valid and unique";
 
@@ -258,7 +320,7 @@ const VALID: &str = "metric names are constant, valid and unique";
 struct Build(Registry);
 
 impl Build {
-    fn keep<M: prometheus::core::Collector + Clone + 'static>(&self, metric: prometheus::Result<M>) -> M {
+    fn keep<M: Collector + Clone + 'static>(&self, metric: prometheus::Result<M>) -> M {
         let metric = metric.expect(VALID);
         self.0.register(Box::new(metric.clone())).expect(VALID);
         metric

@@ -16,6 +16,7 @@ use crate::envhub::EnvHub;
 use crate::http::Api;
 use crate::http::health::Readiness;
 use crate::http::server::{Limits, Listener, MoreRoutes, serve_api, serve_health, serve_metrics};
+use crate::http::status::Replica;
 use crate::http::waiting::Waiting;
 use crate::instances::Instances;
 use crate::memo::{self, Memo};
@@ -208,6 +209,9 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         guard: credentials.tokens.clone(),
         waiting: Waiting::new(server.max_waiting),
         metrics: Arc::clone(&metrics),
+        throttle: tuning.throttle.clone(),
+        freshness: tuning.objects.clone(),
+        replica: Replica::starting(replica_name()),
     });
 
     let listen = |key, addr| move |error| StartError::Listen { key, addr, error };
@@ -238,6 +242,11 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         tuning,
         counted,
     })
+}
+
+/// The name of the Pod, which is that of its machine; elsewhere shells tell it, but do not always pass it on.
+fn replica_name() -> String {
+    std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "controller".to_owned())
 }
 
 /// The namespace of all objects, and what names it.

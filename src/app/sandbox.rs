@@ -76,6 +76,8 @@ With the CLI (pip install aenvironment), of the environments weather, swe-bench,
             "
 An API server in memory at {api_server}, and the controller in front of it at {api}.
 
+Look at the services, and at how the two get along, in a browser:
+  {api}/
 Ask the controller:
   curl {api}/services{cli}
 Ask the API server:

@@ -1,7 +1,7 @@
 //! One log line and one count for every request.
 
-use super::Api;
 use super::error::ApiError;
+use super::{Api, is_of_the_page};
 use crate::memo::Source;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -31,8 +31,8 @@ pub(super) async fn log_and_count(
     let (request, response) = (answered.request(), answered.response());
     let took = began.elapsed();
     let status = response.status();
+    let route = request.match_pattern();
     if let Some(api) = request.app_data::<Data<Api>>() {
-        let route = request.match_pattern();
         api.metrics.http_request(
             route.as_deref().unwrap_or("none"),
             method_label(request.method().as_str()),
@@ -45,7 +45,11 @@ pub(super) async fn log_and_count(
         .error()
         .and_then(|error| error.as_error::<ApiError>())
         .map(|error| format!(" error={:?}", error.to_string()));
-    let level = if status.is_server_error() { log::Level::Warn } else { log::Level::Info };
+    let level = match status {
+        status if status.is_server_error() => log::Level::Warn,
+        _ if is_of_the_page(route.as_deref()) => log::Level::Debug,
+        _ => log::Level::Info,
+    };
     log::log!(
         level,
         "{} {} {} {:.1}ms {source} trace={}{}",

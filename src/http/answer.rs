@@ -4,7 +4,7 @@ use super::error::mime;
 use crate::listing::{Listing, Row, Shape};
 use crate::memo::{Asked, Found, Source};
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::{AGE, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH};
+use actix_web::http::header::{AGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use bytes::Bytes;
 use std::convert::Infallible;
@@ -46,13 +46,18 @@ pub(super) fn render<R: Row>(
 ) -> HttpResponse {
     request.extensions_mut().insert(found.source);
     let rendered = found.answer.value.rendered(shape);
-    let known = request.headers().get_all(IF_NONE_MATCH).any(|tags| names(tags, &rendered.etag));
+    let known = knows(request.headers(), &rendered.etag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header((ETAG, rendered.etag.as_str()))
         .insert_header((AGE, found.answer.age().as_secs()))
         .insert_header((CACHE_STATUS, cache_status(asked, found)));
     if known { response.finish() } else { response.content_type(mime()).body(Slices(rendered.body.clone())) }
+}
+
+/// Whether the caller has what bears this entity tag already.
+pub(super) fn knows(headers: &HeaderMap, etag: &str) -> bool {
+    headers.get_all(IF_NONE_MATCH).any(|tags| names(tags, etag))
 }
 
 fn names(tags: &HeaderValue, etag: &str) -> bool {

@@ -11,11 +11,13 @@ pub mod error;
 mod gateway;
 pub mod health;
 mod pace;
+mod page;
 mod pods;
 mod query;
 mod retire;
 pub mod server;
 mod services;
+pub mod status;
 mod tls;
 pub mod waiting;
 mod write;
@@ -27,12 +29,15 @@ use access::log_and_count;
 use crate::envhub::EnvHub;
 use crate::instances::Instances;
 use crate::live::Live;
+use crate::memo;
 use crate::metrics::Metrics;
 use crate::services::Services;
+use crate::throttle::Throttle;
 use actix_web::web::{self, QueryConfig, ServiceConfig, resource};
 use actix_web::{HttpResponse, Resource};
 use error::ApiError;
 use health::Readiness;
+use status::Replica;
 use std::future::ready;
 use std::sync::Arc;
 use tokio::time::Duration;
@@ -67,11 +72,27 @@ pub struct Api {
     pub waiting: Waiting,
     /// Where requests are counted.
     pub metrics: Arc<Metrics>,
+    /// What holds calls up.
+    pub throttle: Throttle,
+    /// How long answers about objects are kept.
+    pub freshness: Live<memo::Limits>,
+    /// Who answers.
+    pub replica: Replica,
+}
+
+/// The routes of the page, besides the one for its table. They are answered at once, also in an incident: they take no
+/// place of those who wait, and no line of the log.
+const OF_THE_PAGE: [&str; 2] = ["/", "/status"];
+
+fn is_of_the_page(pattern: Option<&str>) -> bool {
+    pattern.is_some_and(|pattern| OF_THE_PAGE.contains(&pattern))
 }
 
 /// The one route table. What each path allows is said in its 405 too (RFC 9110, section 15.5.6).
 fn routes(config: &mut ServiceConfig) {
     let table = [
+        at("/", "GET, HEAD").get(page::show_page).head(page::show_page),
+        at("/status", "GET").get(status::show_status),
         at("/services", "GET, POST").get(services::list_services).post(services::create_service),
         at("/services/{name}", "GET, PUT, DELETE")
             .get(services::get_service)

@@ -4,8 +4,8 @@
 //! is refused at once, before anything is read or asked for it. A caller that is answered gives its place back, and so
 //! does one that hangs up.
 
-use super::Api;
 use super::error::ApiError;
+use super::{Api, is_of_the_page};
 use crate::metrics::Metrics;
 use actix_web::Error;
 use actix_web::body::MessageBody;
@@ -46,7 +46,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Lets `request` wait for its answer if there is a place.
+/// Lets `request` wait for its answer if there is a place. What is answered at once needs none.
 ///
 /// # Errors
 /// Those of the handler.
@@ -55,6 +55,9 @@ pub(super) async fn admit(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let api = request.app_data::<Data<Api>>().cloned().expect("every route of the API is given it");
+    if is_of_the_page(request.match_pattern().as_deref()) {
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
     let Some(_place) = api.waiting.enter(&api.metrics) else {
         return Ok(request.error_response(ApiError::Crowded).map_into_right_body());
     };

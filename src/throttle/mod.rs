@@ -169,7 +169,13 @@ impl Throttle {
     /// Whether a call would wait until the API server wants to be asked again.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.0.state().pace.is_closed(Instant::now())
+        self.closed().is_some()
+    }
+
+    /// Why the gate is closed, and when it opens; `None`: when the probe that is under way has ended.
+    #[must_use]
+    pub fn closed(&self) -> Option<(Closed, Option<Instant>)> {
+        self.0.state().pace.closed(Instant::now())
     }
 
     /// Whether the API server may have just come back: it listens before it knows anybody's rights.

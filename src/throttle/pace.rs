@@ -88,10 +88,10 @@ impl Pace {
         self.rated.as_ref().map(|(_, adaptive)| adaptive.rate())
     }
 
-    /// Whether the gate is closed.
+    /// Why the gate is closed, and when it opens, as [`Gate::check`] says; `None` if it is open.
     #[must_use]
-    pub fn is_closed(&self, now: Instant) -> bool {
-        self.gate.check(now).is_err()
+    pub fn closed(&self, now: Instant) -> Option<(Closed, Option<Instant>)> {
+        self.gate.check(now).err()
     }
 
     /// Whether the API server may have just come back.

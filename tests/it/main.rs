@@ -15,6 +15,7 @@ mod logging;
 mod manifests;
 mod monitoring;
 mod overload;
+mod page;
 mod pods;
 mod pressure;
 mod process;

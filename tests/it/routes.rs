@@ -52,7 +52,6 @@ async fn other_methods_are_405_in_the_recorded_words() {
 async fn unknown_paths_are_404() {
     let (_server, cluster, controller) = started().await;
     for path in [
-        "/",
         "/nope",
         "/Services",
         "/services/",

@@ -1,0 +1,154 @@
+//! `/status`: how this replica and the API server get along, for the page at `/`.
+//!
+//! All of it is known here already: the API server is asked nothing. Counts are totals since the start; who asks twice
+//! has the rate between.
+
+use super::ask::{Answer, Ask};
+use super::error::mime;
+use super::query::NoQuery;
+use crate::call::Lane;
+use crate::envelope::Envelope;
+use crate::metrics::{Metrics, Waited};
+use crate::throttle::gate::Closed;
+use actix_web::HttpResponse;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Query;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+use tokio::time::Instant;
+
+/// Which replica answers. Its counts begin anew when it does.
+#[derive(Debug, Clone, Serialize)]
+pub struct Replica {
+    /// The name of its Pod, or of the machine.
+    name: String,
+    /// When it was started.
+    #[serde(rename = "started_ms", serialize_with = "unix_ms")]
+    started: SystemTime,
+    version: &'static str,
+}
+
+impl Replica {
+    /// A replica of this name that starts now.
+    #[must_use]
+    pub fn starting(name: String) -> Self {
+        Self { name, started: SystemTime::now(), version: env!("CARGO_PKG_VERSION") }
+    }
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    replica: &'a Replica,
+    /// How long a list is fresh: to ask more often tells nothing new.
+    list_ttl_ms: u128,
+    throttle: Throttle,
+    /// Requests to the API server by what became of them.
+    api_calls: Outcomes,
+    /// Answers by where they came from, as in the log.
+    answers: BTreeMap<String, u64>,
+}
+
+#[derive(Serialize)]
+struct Throttle {
+    /// API calls per second; `null`: without a limit.
+    rate: f64,
+    /// What that is at most.
+    ceiling: f64,
+    /// `null`: open.
+    closed: Option<Gate>,
+    in_flight: i64,
+    lanes: BTreeMap<&'static str, Waited>,
+    /// Attempts that were not let through, by reason.
+    refused: BTreeMap<String, u64>,
+}
+
+#[derive(Serialize)]
+struct Gate {
+    why: &'static str,
+    /// `null`: when the probe that is under way has ended.
+    opens_in_ms: Option<u128>,
+}
+
+/// Requests to the API server. Each counts once.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Outcomes {
+    ok: u64,
+    client_error: u64,
+    /// 429: the API server is overloaded, and says so.
+    throttled: u64,
+    server_error: u64,
+    no_answer: u64,
+    /// Nobody waited for the end.
+    abandoned: u64,
+}
+
+impl Outcomes {
+    fn of(codes: BTreeMap<String, u64>) -> Self {
+        let mut outcomes = Self::default();
+        for (code, count) in codes {
+            let outcome = match code.as_str() {
+                "error" => &mut outcomes.no_answer,
+                "abandoned" => &mut outcomes.abandoned,
+                "429" => &mut outcomes.throttled,
+                code if code.starts_with('4') => &mut outcomes.client_error,
+                code if code.starts_with('5') => &mut outcomes.server_error,
+                _ => &mut outcomes.ok,
+            };
+            *outcome += count;
+        }
+        outcomes
+    }
+}
+
+pub(super) async fn show_status(ask: Ask, _: Query<NoQuery>) -> Answer {
+    let api = &ask.api;
+    let status = Status {
+        replica: &api.replica,
+        list_ttl_ms: api.freshness.get().list_ttl.as_millis(),
+        throttle: throttle(&api.metrics, api.throttle.closed()),
+        api_calls: Outcomes::of(api.metrics.api_calls_by_code()),
+        answers: api.metrics.answers_by_source(),
+    };
+    let body = Envelope::success(status).to_json();
+    Ok(HttpResponse::Ok().content_type(mime()).insert_header((CACHE_CONTROL, "no-store")).body(body))
+}
+
+fn throttle(metrics: &Metrics, closed: Option<(Closed, Option<Instant>)>) -> Throttle {
+    let gate = |(why, opens): (Closed, Option<Instant>)| Gate {
+        why: match why {
+            Closed::Overloaded => "overloaded",
+            Closed::Unreachable => "unreachable",
+        },
+        opens_in_ms: opens.map(|opens| opens.saturating_duration_since(Instant::now()).as_millis()),
+    };
+    let lanes = [Lane::Interactive, Lane::Bulk].map(Lane::as_str);
+    Throttle {
+        // JSON has no infinity: it becomes `null`.
+        rate: metrics.throttle_rate.get(),
+        ceiling: metrics.throttle_rate_ceiling.get(),
+        closed: closed.map(gate),
+        in_flight: metrics.api_in_flight.get(),
+        lanes: lanes.into_iter().map(|lane| (lane, metrics.waited(lane))).collect(),
+        refused: metrics.refused_by_reason(),
+    }
+}
+
+fn unix_ms<S: serde::Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u128(at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_has_one_outcome() {
+        let codes = ["200", "201", "404", "409", "429", "500", "503", "error", "abandoned"];
+        let counted = codes.map(|code| (code.to_owned(), 1));
+        assert_eq!(
+            Outcomes::of(counted.into()),
+            Outcomes { ok: 2, client_error: 2, throttled: 1, server_error: 2, no_answer: 1, abandoned: 1 }
+        );
+    }
+}
