@@ -81,7 +81,7 @@ pub struct Api {
 }
 
 /// The routes of the page, besides the one for its table. They are answered at once, also in an incident: they take no
-/// place of those who wait, and no line of the log.
+/// place of those who wait, and are logged at debug only.
 const OF_THE_PAGE: [&str; 2] = ["/", "/status"];
 
 fn is_of_the_page(pattern: Option<&str>) -> bool {
