@@ -10,6 +10,7 @@ mod auth;
 pub mod error;
 mod gateway;
 pub mod health;
+mod identify;
 mod pace;
 mod pods;
 mod query;
@@ -23,6 +24,7 @@ mod write;
 pub use auth::{Guard, Refusal};
 
 use access::log_and_count;
+use identify::identify;
 
 use crate::envhub::EnvHub;
 use crate::instances::Instances;

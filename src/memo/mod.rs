@@ -23,6 +23,7 @@ use crate::call::{Call, Failure};
 use crate::labels::ObjectName;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::request_context::carried;
 use crate::sparingly::Sparingly;
 use flight::{Flight, Seat};
 use kept::Kept;
@@ -283,7 +284,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
         Fut: Future<Output = Result<V, E>> + Send,
     {
         let inner = Arc::clone(&self.0);
-        self.0.runtime.spawn(async move {
+        self.0.runtime.spawn(carried(async move {
             let _errand = errand;
             let landing = Landing { inner, key, flight };
             if let Some(ahead) = ahead {
@@ -296,7 +297,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
             let call = Call::until(deadline).while_wanted(move || wanted.is_wanted());
             let outcome = fetch(if has_old { call.once() } else { call }).await;
             landing.land(outcome.map(|value| Arc::new(Answer { value, began, read: Instant::now(), generation })));
-        });
+        }));
     }
 }
 
