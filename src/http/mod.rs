@@ -11,10 +11,12 @@ pub mod error;
 mod gateway;
 pub mod health;
 mod identify;
+mod openapi;
 mod pace;
 mod pods;
 mod query;
 mod retire;
+mod route;
 pub mod server;
 mod services;
 mod tls;
@@ -31,11 +33,11 @@ use crate::instances::Instances;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::services::Services;
-use actix_web::web::{self, QueryConfig, ServiceConfig, resource};
-use actix_web::{HttpResponse, Resource};
+use actix_web::HttpResponse;
+use actix_web::web::{self, QueryConfig, ServiceConfig};
 use error::ApiError;
 use health::Readiness;
-use std::future::ready;
+use route::{Route, at};
 use std::sync::Arc;
 use tokio::time::Duration;
 use waiting::Waiting;
@@ -71,9 +73,11 @@ pub struct Api {
     pub metrics: Arc<Metrics>,
 }
 
-/// The one route table. What each path allows is said in its 405 too (RFC 9110, section 15.5.6).
-fn routes(config: &mut ServiceConfig) {
-    let table = [
+/// The one route table. What each path allows is said in its 405 too (RFC 9110, section 15.5.6), and each is described
+/// in [`openapi`].
+fn route_table() -> Vec<Route> {
+    vec![
+        at("/openapi.json", "GET").get(openapi::get_document),
         at("/services", "GET, POST").get(services::list_services).post(services::create_service),
         at("/services/{name}", "GET, PUT, DELETE")
             .get(services::get_service)
@@ -91,17 +95,15 @@ fn routes(config: &mut ServiceConfig) {
         at("/env-instance/list", "GET").get(gateway::page_instances),
         at("/env-instance/{env}/list", "GET").get(gateway::list_instances),
         at("/env-instance/{id}", "GET, DELETE").get(gateway::get_instance).delete(gateway::delete_instance),
-    ];
-    for resource in table {
-        config.service(resource);
+    ]
+}
+
+fn routes(config: &mut ServiceConfig) {
+    for route in route_table() {
+        config.service(route.into_resource());
     }
     config.default_service(web::to(not_found));
     config.app_data(QueryConfig::default().error_handler(|error, _| ApiError::query(&error).into()));
-}
-
-fn at(path: &str, allowed: &'static str) -> Resource {
-    let refuse = move || ready(Err::<HttpResponse, _>(ApiError::MethodNotAllowed { allowed }));
-    resource(path).default_service(web::to(refuse))
 }
 
 async fn not_found() -> Result<HttpResponse, ApiError> {
