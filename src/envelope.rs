@@ -1,6 +1,8 @@
 //! The envelope around every answer, as the existing clients parse it.
 
 use serde::Serialize;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 
 /// `{"success":…,"code":…,"message":…,"data":…}`; `message` stands in failures only.
 #[derive(Debug, Serialize)]
@@ -32,6 +34,34 @@ impl<'a> Envelope<'a, ()> {
     pub fn failure(code: u16, message: &'a str) -> Self {
         Self { success: false, code, message: Some(message), data: None }
     }
+}
+
+/// The schema of an answer of success with this `data`.
+#[must_use]
+pub fn success_schema(data: impl Into<RefOr<Schema>>) -> Object {
+    let zero = ObjectBuilder::new().schema_type(Type::Integer).enum_values(Some([0]));
+    with_members(true, zero).property("data", data).required("data").build()
+}
+
+/// The schema of an answer of failure.
+#[must_use]
+pub fn failure_schema() -> Object {
+    let status = ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+        .description(Some("The HTTP status."));
+    let message = ObjectBuilder::new().schema_type(Type::String).description(Some("What is wrong, for people."));
+    with_members(false, status)
+        .property("message", message)
+        .required("message")
+        .property("data", Object::with_type(Type::Null))
+        .required("data")
+        .build()
+}
+
+fn with_members(success: bool, code: ObjectBuilder) -> ObjectBuilder {
+    let success = ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([success]));
+    ObjectBuilder::new().property("success", success).required("success").property("code", code).required("code")
 }
 
 #[cfg(test)]

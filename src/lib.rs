@@ -28,7 +28,7 @@
 //! | [`credentials`] | who may ask and with which certificate it is answered, from files that are re-read when they change |
 //! | [`logger`] | lines for people or for collectors, from a level on that may change |
 //! | [`watch`] | tells when a file may have changed; the only one that names notify |
-//! | [`call`], [`labels`], [`quantity`], [`go_duration`], [`live`], [`metrics`], [`sparingly`] | leaves that all may use: deadlines, checked words, amounts, times, settings that change, counters, log lines that would flood |
+//! | [`call`], [`labels`], [`quantity`], [`go_duration`], [`live`], [`metrics`], [`request_context`], [`sparingly`] | leaves that all may use: deadlines, checked words, amounts, times, settings that change, counters, whose work this is, log lines that would flood |
 //!
 //! A replica that nobody asks anything makes no call, and any replica can be killed at any time.
 
@@ -53,6 +53,7 @@ pub mod logger;
 pub mod memo;
 pub mod metrics;
 pub mod quantity;
+pub mod request_context;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod services;

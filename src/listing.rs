@@ -53,6 +53,16 @@ pub struct Rendered {
     pub etag: String,
 }
 
+impl Rendered {
+    /// This text, with its tag.
+    #[must_use]
+    pub fn new(json: Vec<u8>) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&json);
+        Self { etag: format!("\"{:016x}\"", hasher.finish()), body: json.into() }
+    }
+}
+
 /// Rows, in the order of the API server.
 #[derive(Debug)]
 pub struct Listing<R> {
@@ -95,9 +105,7 @@ impl<R: Row> Listing<R> {
                 Shape::GatewayDetail => self.render_one(R::gateway),
                 Shape::GatewayPage => Envelope::success(Page { items: self.views(R::gateway) }).to_json(),
             };
-            let mut hasher = DefaultHasher::new();
-            hasher.write(&json);
-            Rendered { etag: format!("\"{:016x}\"", hasher.finish()), body: json.into() }
+            Rendered::new(json)
         })
     }
 

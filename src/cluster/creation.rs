@@ -10,6 +10,7 @@ use super::slim::Deployment;
 use super::write::{NotCreated, RequestId};
 use crate::call::Call;
 use crate::labels::{Narrowing, ObjectName};
+use crate::request_context::carried;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,7 +66,7 @@ impl Writer {
         let caller = Arc::new(());
         let watched = Arc::downgrade(&caller);
         let call = Call::until(deadline).while_wanted(move || watched.strong_count() > 0);
-        let task = self.tasks.spawn_on(write(call), &self.runtime);
+        let task = self.tasks.spawn_on(carried(write(call)), &self.runtime);
         let outcome = match timeout_at(deadline, task).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(lost)) => Err(Failed::to(action)(Error::Internal(lost.to_string()))),

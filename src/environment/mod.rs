@@ -5,7 +5,7 @@
 //! it: plain values that Kubernetes takes, defaults filled in. Everything else is [`Faults`], all of them at once,
 //! each with its field as the caller spelled it.
 //!
-//! `document` reads JSON, `body` finds the fields, `rules` says what each may be. Null and the empty text are as good
+//! `document` reads JSON, `body` finds the fields, `rules` says what each may be; `schema` says it to callers. Null and the empty text are as good
 //! as no field at all; unknown fields are ignored. The values of environment variables never reach a message.
 
 mod body;
@@ -16,12 +16,15 @@ mod instance;
 #[cfg(test)]
 mod properties;
 mod rules;
+mod schema;
 mod service;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use change::ServiceChange;
 pub use document::read_object;
 pub use faults::{Fault, Faults, cut};
 pub use instance::{Autoscale, InstanceSpec, Known};
+pub use schema::{Artifact, ChangeBody, InstanceBody, InstanceSettings, ServiceBody, ServiceSettings};
 pub use service::{Amount, Resources, ServiceName, ServiceSpec, Storage};

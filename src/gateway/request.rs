@@ -3,9 +3,13 @@
 //! It names the environment and overrides some of its deploy settings. What it says is checked before EnvHub is
 //! asked; what EnvHub adds is checked when it is there. Faults name the fields as the caller spelled them.
 
-use crate::environment::{Faults, cut, read_object};
+use crate::environment::{Faults, InstanceSettings, ServiceSettings, cut, read_object};
 use crate::labels::LabelValue;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use utoipa::PartialSchema;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, SchemaType, Type};
 
 /// What the deploy settings of an environment stand under.
 const DEPLOY_CONFIG: &str = "deployConfig";
@@ -53,6 +57,41 @@ const AMOUNTS: [[&str; 2]; 3] = [
 
 /// The greatest quantity.
 const ENDLESS: &str = "9223372036854775807";
+
+impl Kind {
+    /// The schema of a request of this kind: of each field that of the setting which it overrides.
+    #[must_use]
+    pub fn schema(self) -> Object {
+        let [of_services, of_instances] = [ServiceSettings::schema(), InstanceSettings::schema()].map(properties);
+        let label = "[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?";
+        let env = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .pattern(Some(format!("^{label}@{label}$")))
+            .description(Some("The environment and its version."))
+            .examples([json!("weather@1.0.2")]);
+        let datasource = ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .description(Some("What becomes the tag of the second container's image."));
+        let mut schema = ObjectBuilder::new()
+            .property("envName", env)
+            .required("envName")
+            .property("datasource", datasource)
+            .examples([json!({"envName": "weather@1.0.2", "owner": "jun"})]);
+        for (theirs, ours) in self.0 {
+            if let Some(setting) = of_services.get(*ours).or_else(|| of_instances.get(*ours)) {
+                schema = schema.property(*theirs, setting.clone());
+            }
+        }
+        schema.build()
+    }
+}
+
+fn properties(schema: RefOr<Schema>) -> BTreeMap<String, RefOr<Schema>> {
+    match schema {
+        RefOr::T(Schema::Object(object)) => object.properties,
+        RefOr::T(_) | RefOr::Ref(_) => BTreeMap::new(),
+    }
+}
 
 /// Which environment, and with which settings.
 #[derive(Debug)]
@@ -186,6 +225,15 @@ mod tests {
         let request = request(&body);
         let faults = request.in_its_words(ServiceSpec::parse(&request.alone()).unwrap_err()).to_string();
         assert!(faults.starts_with("cpu_request: 2 is more than "), "{faults}");
+    }
+
+    #[test]
+    fn every_field_of_a_request_is_described() {
+        for kind in [SERVICE, INSTANCE] {
+            let described = kind.schema().properties;
+            assert!(kind.0.iter().all(|(theirs, _)| described.contains_key(*theirs)), "{:?}", kind.0);
+            assert_eq!(described.len(), kind.0.len() + 2);
+        }
     }
 
     #[test]

@@ -5,20 +5,16 @@ use super::{Api, is_of_the_page};
 use crate::memo::Source;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::HeaderMap;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
 use std::borrow::Cow;
 use tokio::time::Instant;
 
-/// The header that callers of AEnvironment set to follow a request through its services.
-const TRACE_ID: &str = "env-instance-trace-id";
-
-/// The most bytes of a trace id or a path that reach the log.
+/// The most characters of a path that reach the log.
 const LOGGED: usize = 200;
 
-/// Logs method, path, status, milliseconds, source and trace id, and why it failed if it did.
+/// Logs method, path, status, milliseconds and source, and why it failed if it did.
 ///
 /// # Errors
 /// Those of the handler.
@@ -52,12 +48,11 @@ pub(super) async fn log_and_count(
     };
     log::log!(
         level,
-        "{} {} {} {:.1}ms {source} trace={}{}",
+        "{} {} {} {:.1}ms {source}{}",
         request.method(),
         cut(request.uri().path()),
         status.as_u16(),
         took.as_secs_f64() * 1e3,
-        trace_id(request.headers()),
         why.unwrap_or_default()
     );
     Ok(answered)
@@ -69,13 +64,6 @@ fn method_label(method: &str) -> &'static str {
         .into_iter()
         .find(|known| *known == method)
         .unwrap_or("other")
-}
-
-/// The caller's trace id, with `_` for what could be taken for another field of the line; `-` if there is none.
-pub(super) fn trace_id(headers: &HeaderMap) -> String {
-    let told = headers.get(TRACE_ID).and_then(|value| value.to_str().ok()).unwrap_or("-");
-    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '/') { c } else { '_' };
-    cut(told).chars().map(plain).collect()
 }
 
 fn cut(text: &str) -> Cow<'_, str> {

@@ -1,11 +1,11 @@
 //! An answer of success, with its age and where it came from.
 
 use super::error::mime;
-use crate::listing::{Listing, Row, Shape};
+use crate::listing::{Listing, Rendered, Row, Shape};
 use crate::memo::{Asked, Found, Source};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{AGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -46,12 +46,27 @@ pub(super) fn render<R: Row>(
 ) -> HttpResponse {
     request.extensions_mut().insert(found.source);
     let rendered = found.answer.value.rendered(shape);
+    send(request, rendered, |response| {
+        response
+            .insert_header((AGE, found.answer.age().as_secs()))
+            .insert_header((CACHE_STATUS, cache_status(asked, found)));
+    })
+}
+
+/// Renders a document that stays as it is, or says that the caller has it already.
+pub(super) fn render_document(request: &HttpRequest, rendered: &Rendered) -> HttpResponse {
+    send(request, rendered, |_| ())
+}
+
+fn send(
+    request: &HttpRequest,
+    rendered: &Rendered,
+    add_headers: impl FnOnce(&mut HttpResponseBuilder),
+) -> HttpResponse {
     let known = knows(request.headers(), &rendered.etag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response
-        .insert_header((ETAG, rendered.etag.as_str()))
-        .insert_header((AGE, found.answer.age().as_secs()))
-        .insert_header((CACHE_STATUS, cache_status(asked, found)));
+    response.insert_header((ETAG, rendered.etag.as_str()));
+    add_headers(&mut response);
     if known { response.finish() } else { response.content_type(mime()).body(Slices(rendered.body.clone())) }
 }
 

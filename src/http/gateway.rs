@@ -13,7 +13,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Path, Payload, Query};
 
 /// What `api-service` says of a deletion.
-const DELETED: &str = "Deleted successfully";
+pub(super) const DELETED: &str = "Deleted successfully";
 
 pub(super) async fn list_services(ask: Ask, env: Path<String>, query: Query<ServicesQuery>) -> Answer {
     let narrowing = in_env(query.narrowing()?, &env)?;

@@ -10,11 +10,14 @@ mod auth;
 pub mod error;
 mod gateway;
 pub mod health;
+mod identify;
+mod openapi;
 mod pace;
 mod page;
 mod pods;
 mod query;
 mod retire;
+mod route;
 pub mod server;
 mod services;
 pub mod status;
@@ -25,6 +28,7 @@ mod write;
 pub use auth::{Guard, Refusal};
 
 use access::log_and_count;
+use identify::identify;
 
 use crate::envhub::EnvHub;
 use crate::instances::Instances;
@@ -33,12 +37,12 @@ use crate::memo;
 use crate::metrics::Metrics;
 use crate::services::Services;
 use crate::throttle::Throttle;
-use actix_web::web::{self, QueryConfig, ServiceConfig, resource};
-use actix_web::{HttpResponse, Resource};
+use actix_web::HttpResponse;
+use actix_web::web::{self, QueryConfig, ServiceConfig};
 use error::ApiError;
 use health::Readiness;
+use route::{Route, at};
 use status::Replica;
-use std::future::ready;
 use std::sync::Arc;
 use tokio::time::Duration;
 use waiting::Waiting;
@@ -88,11 +92,12 @@ fn is_of_the_page(pattern: Option<&str>) -> bool {
     pattern.is_some_and(|pattern| OF_THE_PAGE.contains(&pattern))
 }
 
-/// The one route table. What each path allows is said in its 405 too (RFC 9110, section 15.5.6).
-fn routes(config: &mut ServiceConfig) {
-    let table = [
-        at("/", "GET, HEAD").get(page::show_page).head(page::show_page),
+/// The one route table. What each path allows is said in its 405 too (RFC 9110, section 15.5.6), and each is described
+/// in [`openapi`].
+fn route_table() -> Vec<Route> {
+    vec![
         at("/status", "GET").get(status::show_status),
+        at("/openapi.json", "GET").get(openapi::get_document),
         at("/services", "GET, POST").get(services::list_services).post(services::create_service),
         at("/services/{name}", "GET, PUT, DELETE")
             .get(services::get_service)
@@ -110,17 +115,17 @@ fn routes(config: &mut ServiceConfig) {
         at("/env-instance/list", "GET").get(gateway::page_instances),
         at("/env-instance/{env}/list", "GET").get(gateway::list_instances),
         at("/env-instance/{id}", "GET, DELETE").get(gateway::get_instance).delete(gateway::delete_instance),
-    ];
-    for resource in table {
-        config.service(resource);
+    ]
+}
+
+fn routes(config: &mut ServiceConfig) {
+    // For people: no part of the API, and not described.
+    let page = at("/", "GET, HEAD").get(page::show_page).head(page::show_page);
+    for route in route_table().into_iter().chain([page]) {
+        config.service(route.into_resource());
     }
     config.default_service(web::to(not_found));
     config.app_data(QueryConfig::default().error_handler(|error, _| ApiError::query(&error).into()));
-}
-
-fn at(path: &str, allowed: &'static str) -> Resource {
-    let refuse = move || ready(Err::<HttpResponse, _>(ApiError::MethodNotAllowed { allowed }));
-    resource(path).default_service(web::to(refuse))
 }
 
 async fn not_found() -> Result<HttpResponse, ApiError> {

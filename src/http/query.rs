@@ -4,25 +4,46 @@ use super::error::ApiError;
 use crate::labels::{LabelValue, Narrowing, ObjectName, Phase};
 use crate::services::Status;
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 /// The query of the service lists. An empty value is as good as none.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
 pub(super) struct ServicesQuery {
+    /// Only those of this environment.
+    #[param(value_type = Option<LabelValue>, example = "weather")]
     env_name: Option<String>,
+    /// Only those that belong to this owner.
+    #[param(value_type = Option<LabelValue>, example = "jun")]
     owner: Option<String>,
+    /// Only those of this version of their environment.
+    #[param(value_type = Option<LabelValue>, example = "1.0.2")]
     version: Option<String>,
+    /// Only those with this status.
+    #[param(value_type = Option<Status>, example = "Running")]
     status: Option<String>,
 }
 
 /// The query of the instance lists. An empty value is as good as none.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
 pub(super) struct PodsQuery {
+    /// Only those of this environment.
+    #[param(value_type = Option<LabelValue>, example = "weather")]
     env_name: Option<String>,
+    /// Only those that belong to this owner.
+    #[param(value_type = Option<LabelValue>, example = "jun")]
     owner: Option<String>,
+    /// Only those of this version of their environment.
+    #[param(value_type = Option<LabelValue>, example = "1.0.2")]
     version: Option<String>,
+    /// Only those in this phase.
+    #[param(value_type = Option<Phase>, example = "Running")]
     status: Option<String>,
+    /// `expired`: only those whose time to live has passed.
+    #[param(pattern = "^expired$", example = "expired")]
     filter: Option<String>,
 }
 
@@ -32,9 +53,12 @@ pub(super) struct PodsQuery {
 pub(super) struct NoQuery {}
 
 /// The query of a deletion.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
 pub(super) struct DeleteQuery {
+    /// Whether the claim that it mounts is to go too.
+    #[param(value_type = Option<bool>, default = false)]
     delete_storage: Option<String>,
 }
 

@@ -6,7 +6,7 @@ use super::pace::{Paced, Patience, keep_pace};
 use super::retire::retire;
 use super::tls::{Entrance, Wire};
 use super::waiting::admit;
-use super::{Api, log_and_count, routes};
+use super::{Api, identify, log_and_count, routes};
 use crate::credentials::{CertificateFiles, Mounted};
 use crate::metrics::Metrics;
 use actix_http::error::DispatchError;
@@ -107,6 +107,7 @@ pub fn serve_api(
         app.wrap(from_fn(admit))
             .wrap(from_fn(authorize))
             .wrap(from_fn(log_and_count))
+            .wrap(from_fn(identify))
             .wrap(from_fn(retire))
             .wrap(from_fn(keep_pace))
     };

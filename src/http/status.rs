@@ -17,14 +17,16 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 /// Which replica answers. Its counts begin anew when it does.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Replica {
     /// The name of its Pod, or of the machine.
     name: String,
     /// When it was started.
     #[serde(rename = "started_ms", serialize_with = "unix_ms")]
+    #[schema(value_type = u64)]
     started: SystemTime,
     version: &'static str,
 }
@@ -37,41 +39,53 @@ impl Replica {
     }
 }
 
-#[derive(Serialize)]
-struct Status<'a> {
+/// How this replica and the API server get along. Counts are totals since the start.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReplicaStatus)]
+pub(super) struct Status<'a> {
+    #[schema(inline)]
     replica: &'a Replica,
     /// How long a list is fresh: to ask more often tells nothing new.
+    #[schema(value_type = u64)]
     list_ttl_ms: u128,
+    #[schema(inline)]
     throttle: Throttle,
     /// Requests to the API server by what became of them.
+    #[schema(inline)]
     api_calls: Outcomes,
     /// Answers by where they came from, as in the log.
     answers: BTreeMap<String, u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Throttle {
     /// API calls per second; `null`: without a limit.
+    #[schema(value_type = Option<f64>)]
     rate: f64,
     /// What that is at most.
+    #[schema(value_type = Option<f64>)]
     ceiling: f64,
     /// `null`: open.
+    #[schema(inline)]
     closed: Option<Gate>,
     in_flight: i64,
+    #[schema(value_type = BTreeMap<String, BTreeMap<String, f64>>)]
     lanes: BTreeMap<&'static str, Waited>,
     /// Attempts that were not let through, by reason.
     refused: BTreeMap<String, u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Gate {
+    /// `overloaded`: the API server asked to be left alone; `unreachable`: it does not answer.
     why: &'static str,
     /// `null`: when the probe that is under way has ended.
+    #[schema(value_type = Option<u64>)]
     opens_in_ms: Option<u128>,
 }
 
 /// Requests to the API server. Each counts once.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 struct Outcomes {
     ok: u64,
     client_error: u64,

@@ -1,6 +1,5 @@
 //! What the routes that write have in common: the answer, and the line of the audit trail.
 
-use super::access::trace_id;
 use super::ask::{Answer, Ask};
 use super::error::{ApiError, mime};
 use crate::cluster::Failed;
@@ -69,12 +68,11 @@ impl Drop for Write<'_> {
     fn drop(&mut self) {
         log::info!(
             target: "audit",
-            "{} {} {} owner={} trace={}{} outcome={} {:.1}ms",
+            "{} {} {} owner={}{} outcome={} {:.1}ms",
             self.verb,
             self.kind,
             self.name.as_ref().map_or("-", ObjectName::as_str),
             self.owner.as_ref().map_or("-", LabelValue::as_str),
-            trace_id(self.ask.http.headers()),
             by(&self.ask.http),
             self.outcome,
             self.began.elapsed().as_secs_f64() * 1e3,

@@ -5,7 +5,7 @@ mod ttl;
 mod view;
 mod write;
 
-pub use view::InstanceRow;
+pub use view::{Detail, EnvInstance, InstanceRow, Item, Rfc3339};
 
 use crate::call::{Call, Lane};
 use crate::cluster::{Cluster, Failed, Resource, Writer, slim};

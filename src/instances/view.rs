@@ -7,6 +7,7 @@ use crate::labels::{Narrowing, Phase};
 use crate::listing::Row;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 /// An instance.
 #[derive(Debug)]
@@ -106,43 +107,84 @@ impl Row for InstanceRow {
 }
 
 /// A row of `GET /pods`.
-#[derive(Serialize)]
-struct Item<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = Instance)]
+pub struct Item<'a> {
+    /// The name of its Pod.
+    #[schema(example = "weather-3ue90w")]
     id: &'a str,
+    /// The Pod's phase: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`; empty if it has none yet.
+    #[schema(example = "Running")]
     status: &'a str,
+    /// Its time to live, a Go duration; empty if it may live for ever.
+    #[schema(example = "30m")]
     ttl: &'a str,
+    /// `0001-01-01T00:00:00Z` if it is not known.
     created_at: Rfc3339,
+    /// The environment's name; empty if it is not known.
+    #[schema(example = "weather")]
     envname: &'a str,
+    /// The environment's version; empty if it is not known.
+    #[schema(example = "1.0.2")]
     version: &'a str,
+    /// Empty if it has none yet.
+    #[schema(example = "10.0.0.7")]
     ip: &'a str,
+    /// Empty if nobody is named.
+    #[schema(example = "jun")]
     owner: &'a str,
 }
 
 /// `GET /pods/{name}`.
-#[derive(Serialize)]
-struct Detail<'a> {
+#[derive(Serialize, ToSchema)]
+#[schema(as = InstanceDetail)]
+pub struct Detail<'a> {
+    /// The name of its Pod.
+    #[schema(example = "weather-3ue90w")]
     id: &'a str,
+    /// The Pod's phase, as in a list.
+    #[schema(example = "Running")]
     status: &'a str,
+    /// Empty if it has none yet.
+    #[schema(example = "10.0.0.7")]
     ip: &'a str,
+    /// Its time to live, a Go duration; empty if it may live for ever.
+    #[schema(example = "30m")]
     ttl: &'a str,
+    /// Empty if nobody is named.
+    #[schema(example = "jun")]
     owner: &'a str,
 }
 
 /// `EnvInstance` of the `aenv` CLI and SDK.
-#[derive(Serialize)]
-struct EnvInstance<'a> {
+#[derive(Serialize, ToSchema)]
+pub struct EnvInstance<'a> {
+    /// The name of its Pod.
+    #[schema(example = "weather-3ue90w")]
     id: &'a str,
     env: Env<'a>,
+    /// The Pod's phase: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`; empty if it has none yet.
+    #[schema(example = "Running")]
     status: &'a str,
+    /// `0001-01-01T00:00:00Z` if it is not known.
     created_at: Rfc3339,
+    /// When this was read from the API server.
     updated_at: Rfc3339,
+    /// Empty if it has none yet.
+    #[schema(example = "10.0.0.7")]
     ip: &'a str,
+    /// Its time to live, a Go duration; empty if it may live for ever.
+    #[schema(example = "30m")]
     ttl: &'a str,
+    /// Empty if nobody is named.
+    #[schema(example = "jun")]
     owner: &'a str,
 }
 
 /// A time to the second, in RFC 3339; Go's zero time if it is not known.
-struct Rfc3339(Option<Timestamp>);
+#[derive(ToSchema)]
+#[schema(as = Time, value_type = String, format = DateTime, example = "2026-11-23T07:45:42Z")]
+pub struct Rfc3339(Option<Timestamp>);
 
 fn rfc3339(at: Option<Timestamp>) -> Rfc3339 {
     Rfc3339(at)

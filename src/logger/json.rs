@@ -1,5 +1,6 @@
 //! A record as one line of JSON.
 
+use crate::request_context::RequestContext;
 use env_logger::fmt::Formatter;
 use jiff::Timestamp;
 use log::Record;
@@ -15,6 +16,10 @@ struct Line<'a> {
     level: &'static str,
     target: &'a str,
     message: &'a Arguments<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
     /// A record must not use the names above for keys of its own.
     #[serde(flatten)]
     fields: Fields,
@@ -22,11 +27,12 @@ struct Line<'a> {
 
 /// Writes `record` and the end of its line into `buffer`.
 pub(super) fn write_line(buffer: &mut Formatter, record: &Record<'_>) -> io::Result<()> {
-    serde_json::to_writer(&mut *buffer, &line(record, Timestamp::now()))?;
+    let request = RequestContext::current();
+    serde_json::to_writer(&mut *buffer, &line(record, request.as_ref(), Timestamp::now()))?;
     buffer.write_all(b"\n")
 }
 
-fn line<'a>(record: &'a Record<'a>, now: Timestamp) -> Line<'a> {
+fn line<'a>(record: &'a Record<'a>, request: Option<&'a RequestContext>, now: Timestamp) -> Line<'a> {
     let mut fields = Fields::default();
     // `Fields` takes every pair, and a source of pairs has no failures of its own.
     let _complete = record.key_values().visit(&mut fields);
@@ -35,6 +41,8 @@ fn line<'a>(record: &'a Record<'a>, now: Timestamp) -> Line<'a> {
         level: record.level().as_str(),
         target: record.target(),
         message: record.args(),
+        request_id: request.map(RequestContext::id),
+        trace_id: request.and_then(RequestContext::trace),
         fields,
     }
 }
@@ -67,14 +75,20 @@ mod tests {
         let values: &[(&str, Value<'_>)] =
             &[("status", 200.into()), ("took", 1.5.into()), ("kept", true.into()), ("trace", "t-77".into())];
         let now = "2026-01-02T03:04:05.678901Z".parse().unwrap();
-        let written = |message: Arguments<'_>| {
+        let written = |message: Arguments<'_>, request: Option<&RequestContext>| {
             let mut record = Record::builder();
             record.level(Level::Warn).target("aenv_controller::http").args(message).key_values(&values);
-            serde_json::to_string(&line(&record.build(), now)).unwrap()
+            serde_json::to_string(&line(&record.build(), request, now)).unwrap()
         };
         assert_eq!(
-            written(format_args!("two\nlines of \"{}\"", "text")),
+            written(format_args!("two\nlines of \"{}\"", "text"), None),
             r#"{"timestamp":"2026-01-02T03:04:05.678Z","level":"WARN","target":"aenv_controller::http","message":"two\nlines of \"text\"","kept":true,"status":200,"took":1.5,"trace":"t-77"}"#
+        );
+        let request = RequestContext::new("r-1".to_owned(), Some("t-77".to_owned()));
+        let of_request = written(format_args!("text"), Some(&request));
+        assert!(
+            of_request.contains(r#""message":"text","request_id":"r-1","trace_id":"t-77","kept":true"#),
+            "{of_request}"
         );
     }
 }

@@ -3,10 +3,12 @@
 //!
 //! env_logger renders and writes, each line in one write, as it does everywhere; only its filter, which is fixed when
 //! it is built, is replaced by one of ours from the same crate. Key-values of a record (`log::info!(name = x; "…")`)
-//! become fields of its JSON object and are left out of the text.
+//! become fields of its JSON object and are left out of the text. A line that is written on behalf of a request says
+//! which one it is, whoever writes it.
 
 mod directives;
 mod json;
+mod text;
 
 pub use directives::{BadDirectives, Directives};
 
@@ -17,9 +19,10 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 /// What a line looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Time, level, module and message.
+    /// Time, level, module and message, then the request's names, if it is one's: ` request=… trace=…`.
     Text,
-    /// One JSON object: `timestamp` (RFC 3339, UTC), `level`, `target`, `message`, and a record's own key-values.
+    /// One JSON object: `timestamp` (RFC 3339, UTC), `level`, `target`, `message`, a record's own key-values, and
+    /// the request's `request_id` and `trace_id`, if it is one's.
     Json,
 }
 
@@ -27,6 +30,7 @@ pub enum Format {
 #[derive(Clone)]
 pub struct Logger {
     filter: Arc<RwLock<Filter>>,
+    format: Format,
     lines: Arc<env_logger::Logger>,
     /// Whether [`Logger::set`] has no effect.
     fixed: bool,
@@ -40,8 +44,8 @@ impl Logger {
     #[must_use]
     pub fn install(level: &Directives, format: Format, rust_log: Option<&str>) -> Self {
         let filter = rust_log.map_or_else(|| level.filter(), |words| env_filter::Builder::new().parse(words).build());
-        let logger =
-            Self { filter: Arc::new(RwLock::new(filter)), lines: Arc::new(lines(format)), fixed: rust_log.is_some() };
+        let (filter, lines) = (Arc::new(RwLock::new(filter)), Arc::new(lines(format)));
+        let logger = Self { filter, format, lines, fixed: rust_log.is_some() };
         log::set_max_level(logger.filter().filter());
         log::set_boxed_logger(Box::new(logger.clone())).expect("the logger is installed once");
         logger
@@ -84,7 +88,10 @@ impl Log for Logger {
     fn log(&self, record: &Record<'_>) {
         let matches = self.filter().matches(record);
         if matches {
-            self.lines.log(record);
+            match self.format {
+                Format::Text => text::with_request(record, |record| self.lines.log(record)),
+                Format::Json => self.lines.log(record),
+            }
         }
     }
 

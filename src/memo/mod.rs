@@ -23,6 +23,7 @@ use crate::call::{Call, Failure};
 use crate::labels::ObjectName;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::request_context::carried;
 use crate::sparingly::Sparingly;
 use flight::{Flight, Seat};
 use kept::Kept;
@@ -199,9 +200,13 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
             Look::Answered(found) => return Ok(found),
             Look::Wait(seat, source) => (seat, source),
         };
-        // A flight that has kept an earlier caller waiting for too long keeps no other.
+        // A flight that has kept an earlier caller waiting for too long keeps no other; but an old answer that will be
+        // too old by then is worth no end of patience.
         let patience_ends = seat.since + limits.patience;
-        let latest = if spare.is_some() { asked.deadline.min(patience_ends) } else { asked.deadline };
+        let latest = match spare {
+            Some(spare) if patience_ends < spare.began + bound => asked.deadline.min(patience_ends),
+            _ => asked.deadline,
+        };
         match (seat.wait(latest).await, old) {
             (Ok(answer), _) => Ok(self.found(&key, answer, source)),
             (Err(error), Some(old)) if error.is_outage() && old.age() < bound => {
@@ -283,7 +288,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
         Fut: Future<Output = Result<V, E>> + Send,
     {
         let inner = Arc::clone(&self.0);
-        self.0.runtime.spawn(async move {
+        self.0.runtime.spawn(carried(async move {
             let _errand = errand;
             let landing = Landing { inner, key, flight };
             if let Some(ahead) = ahead {
@@ -296,7 +301,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
             let call = Call::until(deadline).while_wanted(move || wanted.is_wanted());
             let outcome = fetch(if has_old { call.once() } else { call }).await;
             landing.land(outcome.map(|value| Arc::new(Answer { value, began, read: Instant::now(), generation })));
-        });
+        }));
     }
 }
 

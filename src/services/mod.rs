@@ -9,7 +9,7 @@ mod read;
 mod view;
 mod write;
 
-pub use view::{ServiceRow, Status};
+pub use view::{EnvService, ServiceRow, Status};
 
 use crate::cluster::{Failed, Writer};
 use crate::labels::{Narrowing, ObjectName};

@@ -7,9 +7,11 @@ use crate::listing::Row;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
+use utoipa::ToSchema;
 
 /// How a service is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ServiceStatus)]
 pub enum Status {
     /// No replica is available yet.
     Creating,
@@ -51,21 +53,43 @@ impl Status {
 }
 
 /// A service, as lists and single answers show it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Service)]
 pub struct ServiceRow {
+    /// The name of its Deployment, and of its Service.
+    #[schema(example = "weather-main")]
     id: String,
     status: Status,
+    /// Where it is reached within the cluster; empty if its Service is missing.
+    #[schema(example = "weather-main.aenv-sandbox.svc.cluster.local:9000")]
     service_url: String,
+    /// How many pods are wanted.
+    #[schema(example = 2)]
     replicas: u32,
+    /// How many of them are available.
+    #[schema(example = 2)]
     available_replicas: u32,
+    /// Empty if nobody is named.
+    #[schema(example = "jun")]
     owner: String,
+    /// The environment's name; empty if it is not known.
+    #[schema(example = "weather")]
     envname: String,
+    /// The environment's version; empty if it is not known.
+    #[schema(example = "1.0.2")]
     version: String,
+    /// The claim that it mounts; empty if it has no storage.
+    #[schema(example = "weather-data")]
     pvc_name: String,
+    /// In UTC; empty if it is not known.
+    #[schema(value_type = String, pattern = r"^([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})?$", example = "2026-11-23 07:45:42")]
     #[serde(serialize_with = "date_time")]
     created_at: Option<Timestamp>,
+    /// When this was read from the API server, in UTC.
+    #[schema(value_type = String, pattern = r"^([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})?$", example = "2026-11-23 08:00:00")]
     #[serde(serialize_with = "date_time")]
     updated_at: Option<Timestamp>,
+    /// Those that are plain values. Not in the answers to writes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     environment_variables: BTreeMap<String, String>,
     /// Whether `envname` is the label's, which selectors see, and not guessed from the name.
@@ -162,8 +186,8 @@ impl Row for ServiceRow {
 }
 
 /// `EnvService` of the `aenv` CLI and SDK: the row, with the environment as an object.
-#[derive(Serialize)]
-struct EnvService<'a> {
+#[derive(Serialize, ToSchema)]
+pub struct EnvService<'a> {
     #[serde(flatten)]
     row: &'a ServiceRow,
     env: Env<'a>,

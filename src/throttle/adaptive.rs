@@ -1,11 +1,11 @@
 //! How fast the API server may be asked, found out from what it says: pure, driven by `now`.
 //!
-//! The rate is cut to [`CUT`] of itself when the API server answers that it is overloaded, and grows again by an amount
+//! The rate is cut to 0.7 of itself when the API server answers that it is overloaded, and grows again by an amount
 //! that depends on nothing but the time for which it has been used since: additive increase, multiplicative decrease,
 //! so that replicas which know nothing of each other end up with equal shares. The increase is slow at first, where a
 //! cut has just shown the limit to be, and then accelerates, as H-TCP does it (Leith and Shorten, 2004,
 //! <https://datatracker.ietf.org/doc/html/draft-leith-tcp-htcp-06>), so that a limit that has gone is soon left behind:
-//! from nothing to the ceiling in [`RECOVERY`]. A rate that nobody uses up says nothing and does not grow.
+//! from nothing to the ceiling in 50 s. A rate that nobody uses up says nothing and does not grow.
 
 use tokio::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use tokio::time::{Duration, Instant};
 const CUT: f64 = 0.7;
 
 /// How long a rate that is used up grows from nothing to the ceiling. Shorter finds room sooner and is rejected more
-/// often; with this, twenty replicas that share 25 calls a second have one call in eight rejected (`simulation`).
+/// often; with this, twenty replicas that share 25 calls a second have one call in nine rejected (`simulation`).
 const RECOVERY: Duration = Duration::from_secs(50);
 
 /// A rate between a floor and a ceiling.
@@ -47,9 +47,15 @@ impl AdaptiveRate {
         self.rate
     }
 
+    /// Whether it is as high as it can be.
+    #[must_use]
+    pub fn is_at_ceiling(&self) -> bool {
+        self.rate >= self.ceiling
+    }
+
     /// Moves floor and ceiling, and the rate only as far as it has to. A rate that stands at its ceiling stays there.
     pub fn set_bounds(&mut self, ceiling: f64, floor: f64) {
-        let stood_at_ceiling = self.rate >= self.ceiling;
+        let stood_at_ceiling = self.is_at_ceiling();
         self.ceiling = ceiling;
         self.floor = floor.min(ceiling);
         self.base = if stood_at_ceiling { ceiling } else { self.base };

@@ -1,7 +1,7 @@
 //! The throttle as a tower layer, put directly around the transport so that no request can go round it.
 //!
-//! A request brings its [`Call`] and its [`Operation`] among its extensions; one without a call is given
-//! [`UNHURRIED`]. The permit lives as long as the answer's body: a call is under way until its last byte has been read.
+//! A request brings its [`Call`] and its [`Operation`] among its extensions; one without a call may
+//! wait for an hour. The permit lives as long as the answer's body: a call is under way until its last byte has been read.
 
 use super::{Outcome, Throttle};
 use crate::call::{Call, Operation};

@@ -110,6 +110,15 @@ impl Pace {
         bucket.peek(now).map_err(|until| Hold { closed: None, until: Some(until) })
     }
 
+    /// How much later than it could an attempt should leave, up to half the time between two: replicas that share what an
+    /// API server gives would otherwise fall into step, and the same ones always find its last seat. `spread`, from 0 to
+    /// 1, is chance. Nothing at the ceiling, where nothing is shared.
+    #[must_use]
+    pub fn stagger(&self, spread: f64) -> Duration {
+        let shared = self.rated.as_ref().filter(|(_, adaptive)| !adaptive.is_at_ceiling());
+        shared.map_or(Duration::ZERO, |(_, adaptive)| Duration::from_secs_f64(spread * 0.5 / adaptive.rate()))
+    }
+
     /// An attempt leaves, after [`Pace::check`] has let it.
     pub fn send(&mut self, now: Instant) -> Sent {
         let drained = self.rated.as_mut().is_some_and(|(bucket, _)| {

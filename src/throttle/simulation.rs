@@ -85,7 +85,7 @@ fn simulate(replicas: usize, adaptive: bool, seed: u64) -> Outcomes {
         }
         while replica.in_flight < MAX_IN_FLIGHT {
             if let Err(hold) = replica.pace.check(now) {
-                let until = hold.until.expect("nobody is unreachable here");
+                let until = hold.until.expect("nobody is unreachable here") + replica.pace.stagger(chance.f64());
                 if replica.looks_at.is_none_or(|looks_at| until < looks_at) {
                     replica.looks_at = Some(until);
                     events.push(Reverse((until, n, Event::Look)));

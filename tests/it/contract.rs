@@ -3,15 +3,16 @@
 //!
 //! Each is had again with our controller. Answers, and the objects that a write leaves behind, are compared field by
 //! field. What is generated (times, the end of a name, cluster addresses) must have the recorded format; the order of
-//! rows is free; [`intended`] says where we answer differently.
+//! rows is free; [`intended`] says where we answer differently. The API description has to know each answer, too.
 
 use crate::support::controller::{Answer, Controller, send};
+use crate::support::description::Description;
 use crate::support::{Cluster, on_every_cluster};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
 use kube::{Api, Resource};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,6 +98,12 @@ struct Response {
     body: Value,
 }
 
+impl Request {
+    fn method(&self) -> Method {
+        self.method.parse().unwrap()
+    }
+}
+
 impl Exchange {
     fn succeeded(&self) -> bool {
         self.response.status < 300
@@ -118,6 +125,7 @@ fn recording(namespace: &str) -> Vec<Value> {
 
 async fn every_exchange_is_had_as_recorded(cluster: Cluster) {
     let controller = Controller::on(&cluster).await;
+    let description = Description::of(&controller).await;
     // The names that were generated then, and those that were generated now.
     let mut names: Vec<(String, String)> = Vec::new();
     let (mut had, mut exceptions) = (0, 0);
@@ -125,6 +133,10 @@ async fn every_exchange_is_had_as_recorded(cluster: Cluster) {
         let mut exchange = named(&recorded, &names);
         let behind_its_back = prepare(&cluster, &controller, &exchange.id).await;
         let answer = ask(&controller, &exchange.request, behind_its_back).await;
+        // A method that a path does not have is no operation.
+        if answer.status != StatusCode::METHOD_NOT_ALLOWED {
+            description.knows(&exchange.request.method(), &exchange.request.path, &answer);
+        }
         if let (Some(then), Some(now)) = (exchange.created(), answer.body["data"]["id"].as_str())
             && generated(then)
         {
@@ -154,8 +166,7 @@ fn generated(name: &str) -> bool {
 }
 
 async fn ask(controller: &Controller, request: &Request, fresh: bool) -> Answer {
-    let method = Method::from_bytes(request.method.as_bytes()).unwrap();
-    let mut asked = controller.request(method, &request.path);
+    let mut asked = controller.request(request.method(), &request.path);
     if fresh {
         asked = asked.header("cache-control", "no-cache");
     }

@@ -404,7 +404,7 @@ async fn names_queries_and_methods_that_cannot_be_meant_are_refused() {
         ("PUT", "/env-instance/tides", 405, "method"),
         ("DELETE", "/env-service", 405, "method"),
         ("BREW", "/services", 405, "method"),
-        ("POST", "/", 404, "path"),
+        ("POST", "/", 405, "method"),
         ("POST", "/service", 404, "path"),
         ("DELETE", "/services/tides-live/pods", 404, "path"),
         ("PUT", "/env-instance/tides/ttl", 404, "path"),

@@ -14,6 +14,7 @@ mod live_smoke;
 mod logging;
 mod manifests;
 mod monitoring;
+mod openapi;
 mod overload;
 mod page;
 mod pods;

@@ -141,7 +141,7 @@ pub(crate) fn settings(kubeconfig: &Path, namespace: &str, keys: &[(&str, &str)]
     Settings::load(&cli.flags, environment).unwrap()
 }
 
-/// An answer of the API, which is JSON whatever it says.
+/// An answer of the API, which is JSON whatever it says; but for the page, which is text here.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -183,6 +183,11 @@ pub(crate) async fn send(request: RequestBuilder) -> Answer {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await.unwrap();
-    let body = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
+    let is_page = headers.get("content-type").is_some_and(|it| it.to_str().unwrap().starts_with("text/html"));
+    let body = match body.is_empty() {
+        true => Value::Null,
+        false if is_page => String::from_utf8(body.into()).unwrap().into(),
+        false => serde_json::from_slice(&body).unwrap(),
+    };
     Answer { status, headers, body }
 }

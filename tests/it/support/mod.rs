@@ -8,6 +8,7 @@
 mod audit;
 pub(crate) mod controller;
 pub(crate) mod crowd;
+pub(crate) mod description;
 pub(crate) mod envhub;
 pub(crate) mod live;
 pub(crate) mod manifest;

@@ -1,0 +1,100 @@
+//! The API description, OpenAPI 3.1, at `GET /openapi.json`.
+//!
+//! `operations` describes each route of the route table, of which a test makes sure; `failures` the answers that many
+//! routes share. Schemas are those of the types themselves. It is rendered once, when it is first asked for, and the API
+//! server is asked nothing.
+
+mod failures;
+mod operation;
+mod operations;
+#[cfg(test)]
+mod tests;
+
+use super::answer::render_document;
+use super::query::NoQuery;
+use super::status::Status as ReplicaStatus;
+use crate::environment::{Artifact, ChangeBody, InstanceBody, InstanceSettings, ServiceBody, ServiceSettings};
+use crate::gateway::{Env, INSTANCE, SERVICE};
+use crate::instances::{Detail, EnvInstance, Item, Rfc3339};
+use crate::labels::{LabelValue, ObjectName, Phase, TemplateName};
+use crate::listing::Rendered;
+use crate::quantity::Quantity;
+use crate::services::{EnvService, ServiceRow, Status};
+use actix_web::web::Query;
+use actix_web::{HttpRequest, HttpResponse};
+use std::sync::LazyLock;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::tag::{Tag, TagBuilder};
+use utoipa::openapi::{Components, ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder};
+
+/// What the security scheme is called.
+const TOKEN: &str = "token";
+
+const ABOUT: &str = "\
+Turns HTTP requests into Kubernetes objects: an environment service is a Deployment with a Service, an environment \
+instance is a Pod. Answers are kept for seconds; each tells its age and where it came from. Success is \
+`{\"success\":true,\"code\":0,\"data\":…}`; a failure carries the HTTP status as `code`, and a `message`. Query \
+parameters that an operation does not know are refused; an empty value is as good as none.";
+
+pub(super) async fn get_document(request: HttpRequest, _: Query<NoQuery>) -> HttpResponse {
+    static RENDERED: LazyLock<Rendered> = LazyLock::new(|| {
+        Rendered::new(serde_json::to_vec(&document()).expect("the description is made of strings and numbers"))
+    });
+    render_document(&request, &RENDERED)
+}
+
+fn document() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("AEnvironment controller")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(ABOUT))
+        .license(Some(License::new("Apache-2.0")));
+    OpenApiBuilder::new()
+        .info(info)
+        .tags(Some(tags()))
+        .paths(operations::paths())
+        .components(Some(components()))
+        .build()
+}
+
+fn tags() -> [Tag; 4] {
+    [
+        ("services", "Environment services, for `api-service`."),
+        ("instances", "Environment instances, for `api-service`."),
+        ("gateway", "The same for the `aenv` CLI and SDK."),
+        ("description", "This description, and how the replica that answers it does."),
+    ]
+    .map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build())
+}
+
+fn components() -> Components {
+    let token = Http::builder()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("Needed if `auth.tokens_file` is set. A token may `read`, or `read` and `write`."))
+        .build();
+    let components = ComponentsBuilder::new()
+        .security_scheme(TOKEN, SecurityScheme::Http(token))
+        .schema_from::<ReplicaStatus<'_>>()
+        .schema_from::<ServiceRow>()
+        .schema_from::<Status>()
+        .schema_from::<EnvService<'_>>()
+        .schema_from::<Item<'_>>()
+        .schema_from::<Detail<'_>>()
+        .schema_from::<EnvInstance<'_>>()
+        .schema_from::<Rfc3339>()
+        .schema_from::<Env<'_>>()
+        .schema_from::<ServiceBody>()
+        .schema_from::<ServiceSettings>()
+        .schema_from::<InstanceBody>()
+        .schema_from::<InstanceSettings>()
+        .schema_from::<Artifact>()
+        .schema_from::<ChangeBody>()
+        .schema_from::<LabelValue>()
+        .schema_from::<ObjectName>()
+        .schema_from::<TemplateName>()
+        .schema_from::<Quantity>()
+        .schema_from::<Phase>()
+        .schema("CreateEnvService", SERVICE.schema())
+        .schema("CreateEnvInstance", INSTANCE.schema());
+    failures::add_to(components).build()
+}

@@ -1,0 +1,212 @@
+//! What the description of one operation is made of.
+
+use super::TOKEN;
+use super::failures::reference;
+use crate::envelope::success_schema;
+use actix_web::http::StatusCode;
+use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{
+    ContentBuilder, Header, HeaderBuilder, Ref, RefOr, Required, ResponseBuilder, SecurityRequirement,
+};
+use utoipa::{IntoParams, ToSchema};
+
+/// The header of every answer, and what it says.
+pub(super) const REQUEST_ID: (&str, &str) = (
+    "X-Request-Id",
+    "The request's own `X-Request-Id`, or one that was made up; every line of the log about it has it.",
+);
+
+/// What every operation may fail with.
+const ALWAYS: [StatusCode; 6] = [
+    StatusCode::BAD_REQUEST,
+    StatusCode::REQUEST_TIMEOUT,
+    StatusCode::INTERNAL_SERVER_ERROR,
+    StatusCode::BAD_GATEWAY,
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::GATEWAY_TIMEOUT,
+];
+
+/// An operation that is being described.
+pub(super) struct Described {
+    operation: OperationBuilder,
+    headers: Headers,
+}
+
+/// The headers of its answers of success, besides the request's id.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Headers {
+    None,
+    /// The entity tag.
+    Tag,
+    /// The entity tag, and where the answer came from.
+    TagAndSource,
+}
+
+impl Described {
+    /// One that reads. Its answer may come from memory.
+    pub(super) fn read(id: &str, tag: &str, summary: &str) -> Self {
+        Self::new(id, tag, summary, Headers::TagAndSource)
+            .guarded("read")
+            .header(
+                "Cache-Control",
+                "`no-cache` asks for an answer that is read now; `stale-if-error=<seconds>` bounds the age of one that \
+                 stands in for an answer that cannot be had.",
+            )
+            .conditional()
+    }
+
+    /// One that gives a document which stays as it is. Anybody may read it.
+    pub(super) fn document(id: &str, tag: &str, summary: &str) -> Self {
+        Self::new(id, tag, summary, Headers::Tag).conditional()
+    }
+
+    /// One that tells how something is now. Its answer is not kept.
+    pub(super) fn now(id: &str, tag: &str, summary: &str) -> Self {
+        Self::new(id, tag, summary, Headers::None).guarded("read")
+    }
+
+    /// One that writes.
+    pub(super) fn write(id: &str, tag: &str, summary: &str) -> Self {
+        Self::new(id, tag, summary, Headers::None).guarded("write")
+    }
+
+    fn new(id: &str, tag: &str, summary: &str, headers: Headers) -> Self {
+        let operation = OperationBuilder::new().operation_id(Some(id)).tag(tag).summary(Some(summary));
+        Self { operation, headers }
+            .header(
+                "X-Request-Id",
+                "How this request is called in the log; at most 64 letters, digits, `-`, `_`, `.`, `:` or `/`.",
+            )
+            .header(
+                "env-instance-trace-id",
+                "How the caller follows a request through its services; it reaches the log.",
+            )
+            .fails(ALWAYS)
+    }
+
+    fn guarded(self, scope: &str) -> Self {
+        let tokens = [SecurityRequirement::default(), SecurityRequirement::new(TOKEN, [scope])];
+        self.with(|operation| operation.securities(Some(tokens)))
+            .fails([StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN])
+    }
+
+    /// Goes on about it.
+    pub(super) fn about(self, description: &str) -> Self {
+        self.with(|operation| operation.description(Some(description)))
+    }
+
+    /// The part `name` of its path.
+    pub(super) fn path(self, name: &str, description: &str, schema: impl Into<RefOr<Schema>>, example: &str) -> Self {
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(Some(description))
+            .schema(Some(schema))
+            .example(Some(example.into()));
+        self.with(|operation| operation.parameter(parameter))
+    }
+
+    /// The object that its path names.
+    pub(super) fn named<T: ToSchema>(self, name: &str, example: &str) -> Self {
+        self.path(name, "The name of the object.", to::<T>(), example).fails([StatusCode::NOT_FOUND])
+    }
+
+    /// What its query may say.
+    pub(super) fn query<Q: IntoParams>(self) -> Self {
+        let parameters: Vec<Parameter> = Q::into_params(|| Some(ParameterIn::Query));
+        self.with(|operation| parameters.into_iter().fold(operation, OperationBuilder::parameter))
+    }
+
+    /// What its body is: the schema of this name.
+    pub(super) fn body(self, schema: &str) -> Self {
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+        let body = RequestBodyBuilder::new()
+            .description(Some("JSON, whatever its content type is said to be."))
+            .required(Some(Required::True))
+            .content("application/json", content)
+            .build();
+        self.with(|operation| operation.request_body(Some(body))).fails([StatusCode::PAYLOAD_TOO_LARGE])
+    }
+
+    /// What it may fail with, besides what every operation may.
+    pub(super) fn fails<const N: usize>(self, statuses: [StatusCode; N]) -> Self {
+        self.with(|operation| {
+            statuses
+                .into_iter()
+                .fold(operation, |operation, status| operation.response(status.as_str(), reference(status)))
+        })
+    }
+
+    /// What it answers with: `data`, in the envelope.
+    pub(super) fn answers(self, status: StatusCode, about: &str, data: impl Into<RefOr<Schema>>) -> Operation {
+        let response = ResponseBuilder::new()
+            .description(about)
+            .content("application/json", ContentBuilder::new().schema(Some(success_schema(data))).build());
+        self.ends(status, response)
+    }
+
+    /// What it answers with.
+    pub(super) fn ends(self, status: StatusCode, response: ResponseBuilder) -> Operation {
+        let response = self.headed(response).build();
+        self.operation.response(status.as_str(), response).build()
+    }
+
+    fn conditional(self) -> Self {
+        let response = self.headed(ResponseBuilder::new().description("The caller has it already.")).build();
+        self.header("If-None-Match", "The entity tag of an answer that the caller has: if it is still so, 304.")
+            .with(|operation| operation.response("304", response))
+    }
+
+    /// With the headers of every answer of success.
+    fn headed(&self, response: ResponseBuilder) -> ResponseBuilder {
+        let response = response.header(REQUEST_ID.0, header(Type::String, REQUEST_ID.1));
+        if self.headers == Headers::None {
+            return response;
+        }
+        let response = response.header("ETag", header(Type::String, "The entity tag of this answer."));
+        if self.headers == Headers::Tag {
+            return response;
+        }
+        let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+        response.header("Age", described(seconds, "How many seconds ago it was read from the API server.")).header(
+            "Cache-Status",
+            header(Type::String, "Where it came from (RFC 9211): `hit`, `fwd=miss`, `fwd=request` or `fwd=stale`."),
+        )
+    }
+
+    fn header(self, name: &str, description: &str) -> Self {
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .description(Some(description))
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+        self.with(|operation| operation.parameter(parameter))
+    }
+
+    fn with(self, more: impl FnOnce(OperationBuilder) -> OperationBuilder) -> Self {
+        Self { operation: more(self.operation), ..self }
+    }
+}
+
+/// A reference to the schema of `T`.
+pub(super) fn to<T: ToSchema>() -> Ref {
+    Ref::from_schema_name(T::name())
+}
+
+/// A list of `T`.
+pub(super) fn list_of<T: ToSchema>() -> ArrayBuilder {
+    ArrayBuilder::new().items(to::<T>())
+}
+
+/// A header of this type.
+pub(super) fn header(of: Type, description: &str) -> Header {
+    described(ObjectBuilder::new().schema_type(of), description)
+}
+
+/// A header with this schema.
+pub(super) fn described(schema: ObjectBuilder, description: &str) -> Header {
+    HeaderBuilder::new().schema(schema).description(Some(description)).build()
+}
