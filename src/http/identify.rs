@@ -6,7 +6,6 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use uuid::Uuid;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -40,8 +39,9 @@ fn told<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().filter(|text| !text.is_empty())
 }
 
+/// An id that hardly any other request has; a secret it is not.
 fn made_up() -> String {
-    format!("{:016x}", Uuid::new_v4().as_u64_pair().1)
+    format!("{:016x}", fastrand::u64(..))
 }
 
 fn is_id(text: &str) -> bool {
