@@ -68,8 +68,8 @@ verify:
     kubectl -n aenv rollout status deployment/controller --timeout=180s
     kubectl -n aenv get deploy controller -o jsonpath='{.spec.template.spec.containers[0].image}{"\n"}'
     kubectl -n aenv logs -l app.kubernetes.io/name=controller --tail=-1 --prefix | grep -E 'QPS|🔗|🎯|✅'
-    kubectl -n aenv port-forward deployment/controller 8080:8080 >/dev/null & trap "kill $!" EXIT; \
-        curl --silent --show-error --fail --retry 10 --retry-connrefused --retry-delay 1 http://localhost:8080/services
+    kubectl -n aenv port-forward deployment/controller 18080:8080 >/dev/null & trap "kill $!" EXIT; \
+        curl --silent --show-error --fail --retry 10 --retry-connrefused --retry-delay 1 http://localhost:18080/services
 
 # Back to the revision before
 rollback:

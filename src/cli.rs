@@ -48,7 +48,7 @@ the other: is the API server there, are the rights, what does a page of each lis
 changes nothing in the cluster, and prints no credentials. At the end it says which setting to change.
 
 Example, in the Pod of a replica that is in trouble:
-  kubectl exec deploy/controller -- controller doctor
+  kubectl -n aenv exec deploy/controller -- controller doctor --config=/etc/aenv/config/controller.yaml
 
 Exit codes:
   0   all is well; there may be notes
