@@ -125,6 +125,22 @@ fn spawn_waiting(
     tokio::spawn(async move { memo.read(everything(), asked, move |call| server.answer_when_let(call)).await })
 }
 
+/// A caller whose fetch never ends, and the call that this fetch was given.
+async fn spawn_hanging(memo: &TestMemo) -> (tokio::task::JoinHandle<()>, Call) {
+    let (memo, given) = (memo.clone(), Arc::new(Mutex::new(None::<Call>)));
+    let seen = Arc::clone(&given);
+    let caller = tokio::spawn(async move {
+        let fetch = move |call| async move {
+            *seen.lock().unwrap() = Some(call);
+            std::future::pending().await
+        };
+        let _never = memo.read(everything(), asked_for(10), fetch).await;
+    });
+    settle().await;
+    let call = given.lock().unwrap().clone().unwrap();
+    (caller, call)
+}
+
 async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
@@ -183,19 +199,7 @@ async fn a_fetch_outlives_its_first_caller_and_is_remembered() {
 #[tokio::test(start_paused = true)]
 async fn a_fetch_knows_whether_somebody_waits() {
     let memo = memo_with(limits());
-    let seen = Arc::new(Mutex::new(None::<Call>));
-    let caller = {
-        let (memo, seen) = (memo.clone(), Arc::clone(&seen));
-        tokio::spawn(async move {
-            memo.read(everything(), asked_for(10), move |call| async move {
-                *seen.lock().unwrap() = Some(call);
-                std::future::pending().await
-            })
-            .await
-        })
-    };
-    settle().await;
-    let call = seen.lock().unwrap().clone().unwrap();
+    let (caller, call) = spawn_hanging(&memo).await;
     assert!(call.is_wanted());
     caller.abort();
     settle().await;
@@ -503,21 +507,10 @@ async fn new_limits_count_for_what_is_kept_already() {
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_its_turn_is_no_reason_to_go_on_with_the_flight_ahead() {
     let memo = memo_with(limits());
-    let seen = Arc::new(Mutex::new(None::<Call>));
-    let first = {
-        let (memo, seen) = (memo.clone(), Arc::clone(&seen));
-        tokio::spawn(async move {
-            memo.read(everything(), asked_for(10), move |call| async move {
-                *seen.lock().unwrap() = Some(call);
-                std::future::pending().await
-            })
-            .await
-        })
-    };
-    settle().await;
+    let (first, call) = spawn_hanging(&memo).await;
     let _next = spawn_waiting(&memo, &Server::default(), uncached());
     settle().await;
     first.abort();
     settle().await;
-    assert!(!seen.lock().unwrap().clone().unwrap().is_wanted());
+    assert!(!call.is_wanted());
 }
