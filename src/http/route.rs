@@ -18,46 +18,23 @@ pub(super) fn at(path: &'static str, allowed: &'static str) -> Route {
     Route { path, allowed, handlers: Vec::new() }
 }
 
+/// A builder method for each HTTP method, all alike.
+macro_rules! answered_by {
+    ($($method:ident),+) => {
+        $(
+            pub(super) fn $method<H, Args>(self, handler: H) -> Self
+            where
+                H: Handler<Args, Output: Responder + 'static>,
+                Args: FromRequest + 'static,
+            {
+                self.on(web::$method().to(handler))
+            }
+        )+
+    };
+}
+
 impl Route {
-    pub(super) fn get<H, Args>(self, handler: H) -> Self
-    where
-        H: Handler<Args, Output: Responder + 'static>,
-        Args: FromRequest + 'static,
-    {
-        self.on(web::get().to(handler))
-    }
-
-    pub(super) fn head<H, Args>(self, handler: H) -> Self
-    where
-        H: Handler<Args, Output: Responder + 'static>,
-        Args: FromRequest + 'static,
-    {
-        self.on(web::head().to(handler))
-    }
-
-    pub(super) fn post<H, Args>(self, handler: H) -> Self
-    where
-        H: Handler<Args, Output: Responder + 'static>,
-        Args: FromRequest + 'static,
-    {
-        self.on(web::post().to(handler))
-    }
-
-    pub(super) fn put<H, Args>(self, handler: H) -> Self
-    where
-        H: Handler<Args, Output: Responder + 'static>,
-        Args: FromRequest + 'static,
-    {
-        self.on(web::put().to(handler))
-    }
-
-    pub(super) fn delete<H, Args>(self, handler: H) -> Self
-    where
-        H: Handler<Args, Output: Responder + 'static>,
-        Args: FromRequest + 'static,
-    {
-        self.on(web::delete().to(handler))
-    }
+    answered_by!(get, head, post, put, delete);
 
     fn on(mut self, handler: actix_web::Route) -> Self {
         self.handlers.push(handler);

@@ -1,5 +1,7 @@
 //! The settings as a whole: through the real sources, with a file on disk and an environment of the test's own.
 
+mod shipped;
+
 use super::reader::Reader;
 use super::sources::Sources;
 use super::{Applies, ListPlan, Settings, SettingsError};
@@ -8,8 +10,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
-
-const SHIPPED: &str = include_str!("../../config/controller.yaml");
 
 const NO_WHOLE_NUMBER: &[&str] =
     &["-1", "1.5", "50.0", "\"5\"", "five", "[5]", "{a: 5}", "true", "1e400", "99999999999999999999"];
@@ -182,28 +182,6 @@ fn every_key_has_a_variable_and_a_bad_value_names_it() {
 }
 
 #[test]
-fn the_shipped_file_has_every_key_at_its_default() {
-    let scene = Scene::new().file(SHIPPED);
-    assert_eq!(scene.settings(), Settings::default());
-    let cli = Cli::parse(&scene.line).unwrap();
-    let mut mentioned: Vec<_> =
-        Sources::collect(&cli.flags, [], &scene.path()).entries.into_iter().map(|entry| entry.path).collect();
-    let mut known = known_keys();
-    mentioned.sort();
-    known.sort_unstable();
-    assert_eq!(mentioned, known);
-}
-
-#[test]
-fn the_shipped_file_has_the_keys_in_the_order_of_the_table() {
-    let keys = |text: &str| -> Vec<String> {
-        let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-        lines.filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect()
-    };
-    assert_eq!(keys(SHIPPED), keys(&Settings::default().render()));
-}
-
-#[test]
 fn a_change_of_any_key_is_told_with_both_values_and_taken_on_if_it_is_live() {
     let before = Settings::default();
     for (path, good, ..) in KEYS {
@@ -220,26 +198,6 @@ fn a_change_of_any_key_is_told_with_both_values_and_taken_on_if_it_is_live() {
         assert_eq!(before.retuned(&after), *expected, "{change}");
     }
     assert_eq!(before.changes(&before), []);
-}
-
-#[test]
-fn the_shipped_file_marks_the_keys_that_are_live() {
-    let mut marked = Vec::new();
-    let mut section = "";
-    for line in SHIPPED.lines().filter(|line| !line.trim_start().starts_with('#')) {
-        match line.split_once(':') {
-            Some((key, rest)) if line.starts_with("  ") && rest.ends_with("  # live") => {
-                marked.push(format!("{section}.{}", key.trim()));
-            }
-            Some((name, "")) => section = name,
-            _ => {}
-        }
-    }
-    let changes = KEYS
-        .iter()
-        .flat_map(|(path, good, ..)| Settings::default().changes(&Scene::new().file(&yaml(path, good)).settings()));
-    let live: Vec<_> = changes.filter(|change| change.applies == Applies::Live).map(|change| change.key).collect();
-    assert_eq!(marked, live);
 }
 
 #[test]

@@ -78,6 +78,8 @@ impl Gate {
     /// The API server answered, whatever it said.
     pub fn answered(&mut self) {
         (self.unanswered, self.probing) = (0, false);
+        // It is there again; whether it wants to be asked is another matter.
+        self.opens = self.opens.filter(|_| self.overloaded);
     }
 
     /// The API server asks to be left alone for `retry_after`. `spread`, from 0 to 1, is chance. Tells when the gate opens.
@@ -187,6 +189,21 @@ mod tests {
         gate.unanswered(false, 0.0, start);
         gate.answered();
         assert!(gate.is_settling(start + ms(9_999)) && !gate.is_settling(start + ms(10_000)));
+    }
+
+    #[test]
+    fn a_late_answer_opens_it_unless_the_api_server_asked_to_be_left_alone() {
+        let start = Instant::now();
+        let mut gate = Gate::default();
+        for _ in 0..UNREACHABLE_AFTER {
+            gate.unanswered(false, 0.0, start);
+        }
+        assert!(gate.check(start).is_err());
+        gate.answered();
+        assert_eq!(gate.check(start), Ok(()));
+        gate.overloaded(ms(1000), 0.0, start);
+        gate.answered();
+        assert!(gate.check(start).is_err());
     }
 
     #[test]
