@@ -4,13 +4,13 @@
 
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
+use aenv_controller::aenv::instances::InstanceRow;
+use aenv_controller::aenv::rows::{Listing, Shape};
 use aenv_controller::cluster::{Failed, slim};
-use aenv_controller::instances::InstanceRow;
-use aenv_controller::labels::Narrowing;
-use aenv_controller::listing::{Listing, Shape};
-use aenv_controller::live::Live;
-use aenv_controller::memo::{Asked, Key, Limits, Memo};
-use aenv_controller::metrics::Metrics;
+use aenv_controller::memo::{Key, Limits, Memo, ReadOptions};
+use aenv_controller::reload::Live;
+use aenv_controller::syntax::ListFilter;
+use aenv_controller::telemetry::metrics::Metrics;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -74,9 +74,9 @@ fn remember(criterion: &mut Criterion) {
     let metrics = Arc::new(Metrics::new());
     let memo: Memo<_, Failed> =
         Memo::new("bench", 1 << 26, limits, Box::new(|| false), runtime.handle().clone(), metrics);
-    let everything = Key::List(Narrowing::default());
-    let asked = Asked { deadline: Instant::now() + hour, no_cache: false, stale_if_error: None };
-    let ask = |key: &Key| memo.read(key.clone(), asked, |_| async { Ok(listing()) });
+    let everything = Key::List(ListFilter::default());
+    let options = ReadOptions { deadline: Instant::now() + hour, no_cache: false, stale_if_error: None };
+    let ask = |key: &Key| memo.read(key.clone(), options, |_| async { Ok(listing()) });
     runtime.block_on(ask(&everything)).expect("the fetch does not fail");
     let mut group = criterion.benchmark_group("answer from memory");
     group.bench_function("the whole list", |bencher| {

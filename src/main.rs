@@ -4,12 +4,12 @@ use aenv_controller::app::reload::Tuner;
 #[cfg(feature = "sandbox")]
 use aenv_controller::app::sandbox::Sandbox;
 use aenv_controller::app::{self, Running, StartError};
-use aenv_controller::cli::{self, Cli, Command, EXIT_USAGE};
+use aenv_controller::config::cli::{self, Cli, Command, EXIT_USAGE};
+use aenv_controller::config::{Reloader, Settings, environment};
 use aenv_controller::doctor::report::Severity;
-use aenv_controller::logger::Logger;
 #[cfg(feature = "sandbox")]
 use aenv_controller::sandbox::Options;
-use aenv_controller::settings::{Reloader, Settings, environment};
+use aenv_controller::telemetry::logger::Logger;
 use log::LevelFilter;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;

@@ -1,10 +1,10 @@
 //! What guards the API's port, as the settings mean it.
 
+use crate::config::Settings;
 use crate::credentials::{
     CertificateFiles, Credential, CredentialFault, CredentialFaults, Mounted, Source, TokensFile,
 };
-use crate::metrics::Metrics;
-use crate::settings::Settings;
+use crate::telemetry::metrics::Metrics;
 use std::path::PathBuf;
 use std::sync::Arc;
 

@@ -2,12 +2,12 @@
 
 use super::tuning::{Tuning, throttle_limits};
 use super::{StartError, check_credentials, connect, find_cluster, namespace_of};
+use crate::aenv::templates::Templates;
 use crate::cluster::Paging;
+use crate::config::Settings;
 use crate::doctor::report::{Finding, Report, Severity};
 use crate::doctor::{self, Patient};
-use crate::metrics::Metrics;
-use crate::settings::Settings;
-use crate::templates::Templates;
+use crate::telemetry::metrics::Metrics;
 use std::io::{self, Write};
 use std::sync::Arc;
 

@@ -9,21 +9,21 @@ mod tuning;
 
 pub use credentials::check_credentials;
 
+use crate::aenv::envhub::EnvHub;
+use crate::aenv::instances::Instances;
+use crate::aenv::services::Services;
+use crate::aenv::templates::{TemplateFaults, TemplateStore, Templates};
 use crate::cluster::locate::{Located, NotLocated, locate};
 use crate::cluster::{self, Cluster, Writer};
+use crate::config::{self, DEFAULT_NAMESPACE, Settings};
 use crate::credentials::CredentialFaults;
-use crate::envhub::EnvHub;
 use crate::http::Api;
 use crate::http::health::Readiness;
 use crate::http::server::{Limits, Listener, MoreRoutes, serve_api, serve_health, serve_metrics};
 use crate::http::status::Replica;
 use crate::http::waiting::Waiting;
-use crate::instances::Instances;
 use crate::memo::{self, Memo};
-use crate::metrics::Metrics;
-use crate::services::Services;
-use crate::settings::{self, DEFAULT_NAMESPACE, Settings};
-use crate::templates::{TemplateFaults, TemplateStore, Templates};
+use crate::telemetry::metrics::Metrics;
 use credentials::Credentials;
 use std::io;
 use std::net::SocketAddr;
@@ -153,7 +153,7 @@ pub fn check_templates(settings: &Settings) -> Result<(), TemplateFaults> {
 /// # Errors
 /// [`StartError::Cluster`], which names what was tried.
 pub async fn find_cluster(settings: &Settings) -> Result<Located, StartError> {
-    let settings::Kubernetes { kubeconfig, context, .. } = &settings.kubernetes;
+    let config::Kubernetes { kubeconfig, context, .. } = &settings.kubernetes;
     Ok(locate(kubeconfig.as_deref(), context.as_deref()).await?)
 }
 
@@ -280,7 +280,7 @@ fn announce_templates(dir: &Path) {
     }
 }
 
-fn announce_rate(throttle: &settings::Throttle) {
+fn announce_rate(throttle: &config::Throttle) {
     match throttle.rate() {
         Some(qps) => log::info!("🔧 API Rate Limiting configured: QPS={qps}, Burst={}", throttle.burst),
         None => log::info!("🔧 API Rate Limiting configured: QPS=unlimited, Burst=unlimited"),

@@ -2,9 +2,9 @@
 //! and says what became of it.
 
 use super::{Running, announce_rate};
-use crate::logger::Logger;
-use crate::settings::{Change, Reloaded, Reloader, environment};
-use crate::watch::Watch;
+use crate::config::{Change, Reloaded, Reloader, environment};
+use crate::reload::Watch;
+use crate::telemetry::logger::Logger;
 use log::Level;
 use std::future::pending;
 use tokio::signal::unix::Signal;

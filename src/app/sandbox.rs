@@ -2,8 +2,8 @@
 
 use super::{Running, StartError, start};
 use crate::cluster::locate::{Located, locate};
+use crate::config::{DEFAULT_NAMESPACE, Settings};
 use crate::sandbox::{ApiServer, Options};
-use crate::settings::{DEFAULT_NAMESPACE, Settings};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

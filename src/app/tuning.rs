@@ -1,12 +1,13 @@
 //! What the layers are tuned with: how their values come of the settings, at the start and when these change.
 
+use crate::aenv::envhub;
 use crate::cluster::retry::Policy;
 use crate::cluster::{ListPlan, Paging};
-use crate::live::Live;
-use crate::metrics::Metrics;
-use crate::settings::{self, Settings};
+use crate::config::{self, Settings};
+use crate::reload::Live;
+use crate::telemetry::metrics::Metrics;
 use crate::throttle::Throttle;
-use crate::{envhub, http, memo, throttle};
+use crate::{http, memo, throttle};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 
@@ -44,7 +45,7 @@ impl Tuning {
     }
 }
 
-pub(super) fn throttle_limits(throttle: &settings::Throttle) -> throttle::Limits {
+pub(super) fn throttle_limits(throttle: &config::Throttle) -> throttle::Limits {
     throttle::Limits {
         rate: throttle.rate().map(|qps| throttle::Rate { qps, burst: throttle.burst.get() }),
         adaptive: throttle.adaptive,
@@ -54,20 +55,20 @@ pub(super) fn throttle_limits(throttle: &settings::Throttle) -> throttle::Limits
     }
 }
 
-fn retry_policy(retry: &settings::Retry) -> Policy {
+fn retry_policy(retry: &config::Retry) -> Policy {
     Policy { max_attempts: retry.max_attempts, initial: retry.initial, max: retry.max }
 }
 
-fn paging(list: &settings::List) -> Paging {
+fn paging(list: &config::List) -> Paging {
     let plan = match list.plan {
-        settings::ListPlan::Paged => ListPlan::Paged,
-        settings::ListPlan::WatchCache => ListPlan::WatchCache,
+        config::ListPlan::Paged => ListPlan::Paged,
+        config::ListPlan::WatchCache => ListPlan::WatchCache,
     };
     Paging { page_size: list.page_size, plan }
 }
 
 fn object_limits(Settings { memo, server, .. }: &Settings) -> memo::Limits {
-    let settings::Memo { list_ttl, get_ttl, revalidate, max_stale, patience, .. } = *memo;
+    let config::Memo { list_ttl, get_ttl, revalidate, max_stale, patience, .. } = *memo;
     memo::Limits { list_ttl, get_ttl, revalidate, max_stale, patience, fetch_deadline: server.request_deadline }
 }
 
@@ -76,7 +77,7 @@ fn environment_limits(settings: &Settings) -> memo::Limits {
     memo::Limits { get_ttl: envhub::FRESH, fetch_deadline, ..memo::Limits::default() }
 }
 
-fn request_limits(server: &settings::Server) -> http::Limits {
-    let settings::Server { request_deadline, max_body_bytes, body_timeout, .. } = *server;
+fn request_limits(server: &config::Server) -> http::Limits {
+    let config::Server { request_deadline, max_body_bytes, body_timeout, .. } = *server;
     http::Limits { request_deadline, max_body_bytes, body_timeout }
 }

@@ -9,8 +9,8 @@ use super::resource::Resource;
 use super::slim::Deployment;
 use super::write::{NotCreated, RequestId};
 use crate::call::Call;
-use crate::labels::{Narrowing, ObjectName};
-use crate::request_context::carried;
+use crate::syntax::{ListFilter, ObjectName};
+use crate::telemetry::request_context::carried;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -196,7 +196,7 @@ impl Creation {
         if made.resource != Resource::Claims {
             return Ok(false);
         }
-        let all = Narrowing::default();
+        let all = ListFilter::default();
         let deployments = self.cluster.list::<Deployment>(Resource::Deployments, &all, call).await?;
         Ok(deployments.iter().any(|deployment| deployment.claim_name() == Some(made.name.as_str())))
     }

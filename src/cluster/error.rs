@@ -4,7 +4,7 @@
 
 use super::resource::Resource;
 use crate::call::Failure;
-use crate::labels::ObjectName;
+use crate::syntax::ObjectName;
 pub use crate::throttle::Why;
 use crate::throttle::layer::retry_after;
 

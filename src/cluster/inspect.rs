@@ -7,7 +7,7 @@ use super::client::{Cluster, built};
 use super::error::Error;
 use super::resource::Resource;
 use crate::call::{Call, Operation};
-use crate::labels::Narrowing;
+use crate::syntax::ListFilter;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
@@ -65,7 +65,7 @@ impl Cluster {
     /// As [`Cluster::look_at`].
     pub async fn look_at_first_page(&self, resource: Resource, call: &Call) -> Result<Exchange, Error> {
         let operation = Operation { verb: "list", resource: resource.plural() };
-        let request = built(self.requests(resource).list(&self.first_page(&Narrowing::default())))?;
+        let request = built(self.requests(resource).list(&self.first_page(&ListFilter::default())))?;
         self.timed(operation, Ok(request), call).await
     }
 

@@ -8,7 +8,7 @@ use super::client::{Cluster, ListPlan, Paging, built};
 use super::error::Error;
 use super::resource::Resource;
 use crate::call::{Call, Lane, Operation};
-use crate::labels::{Narrowing, ObjectName};
+use crate::syntax::{ListFilter, ObjectName};
 use bytes::Bytes;
 use http::StatusCode;
 use kube::api::{GetParams, ListParams};
@@ -35,20 +35,20 @@ impl Cluster {
         serde_json::from_slice(&body).map_err(Error::Unreadable)
     }
 
-    /// All objects of `resource` that `narrowing` asks for.
+    /// All objects of `resource` that `filter` asks for.
     ///
     /// # Errors
     /// [`Error`] if any page could not be had before the call's deadline; then no page counts.
     pub async fn list<T: DeserializeOwned + Send + 'static>(
         &self,
         resource: Resource,
-        narrowing: &Narrowing,
+        filter: &ListFilter,
         call: &Call,
     ) -> Result<Vec<T>, Error> {
-        match self.pages(resource, narrowing, call).await {
+        match self.pages(resource, filter, call).await {
             Err(error) if error.has_status(StatusCode::GONE) => {
                 log::info!("the list of {} expired between two pages, beginning again: {error}", resource.plural());
-                self.pages(resource, narrowing, call).await
+                self.pages(resource, filter, call).await
             }
             outcome => outcome,
         }
@@ -57,11 +57,11 @@ impl Cluster {
     async fn pages<T: DeserializeOwned + Send + 'static>(
         &self,
         resource: Resource,
-        narrowing: &Narrowing,
+        filter: &ListFilter,
         call: &Call,
     ) -> Result<Vec<T>, Error> {
         let mut call = call.clone();
-        let mut params = self.first_page(narrowing);
+        let mut params = self.first_page(filter);
         let mut items = Vec::new();
         loop {
             let page = decode(self.page(resource, &params, &call).await?).await?;
@@ -75,11 +75,11 @@ impl Cluster {
     }
 
     /// What a list asks for to begin with.
-    pub(super) fn first_page(&self, narrowing: &Narrowing) -> ListParams {
+    pub(super) fn first_page(&self, filter: &ListFilter) -> ListParams {
         let Paging { page_size, plan } = self.settings.paging.get();
         ListParams {
-            label_selector: narrowing.label_selector(),
-            field_selector: narrowing.field_selector(),
+            label_selector: filter.label_selector(),
+            field_selector: filter.field_selector(),
             ..match plan {
                 ListPlan::Paged => ListParams::default().limit(page_size.get()),
                 ListPlan::WatchCache => ListParams::default().at("0"),

@@ -6,8 +6,8 @@
 use super::budget::RetryBudget;
 use super::error::Error;
 use crate::call::Call;
-use crate::live::Live;
-use crate::metrics::Metrics;
+use crate::reload::Live;
+use crate::telemetry::metrics::Metrics;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff};
 use std::num::NonZeroU32;
 use std::sync::Arc;

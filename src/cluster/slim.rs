@@ -30,16 +30,16 @@ impl Metadata {
 /// AEnvironment's labels. Values are as found, not checked; `None` if a label is missing.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Labels {
-    /// [`crate::labels::ENV_NAME`].
+    /// [`crate::syntax::ENV_NAME`].
     #[serde(rename = "business/aenv-name")]
     pub env: Option<String>,
-    /// [`crate::labels::ENV_VERSION`].
+    /// [`crate::syntax::ENV_VERSION`].
     #[serde(rename = "business/aenv-version")]
     pub version: Option<String>,
-    /// [`crate::labels::OWNER`].
+    /// [`crate::syntax::OWNER`].
     #[serde(rename = "business/aenv-owner")]
     pub owner: Option<String>,
-    /// [`crate::labels::TTL`].
+    /// [`crate::syntax::TTL`].
     #[serde(rename = "business/aenv-ttl")]
     pub ttl: Option<String>,
 }

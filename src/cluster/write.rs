@@ -8,7 +8,7 @@ use super::client::{Cluster, built};
 use super::error::Error;
 use super::resource::Resource;
 use crate::call::{Call, Operation};
-use crate::labels::ObjectName;
+use crate::syntax::ObjectName;
 use bytes::Bytes;
 use http::StatusCode;
 use kube::api::{DeleteParams, PostParams, Preconditions};

@@ -205,7 +205,7 @@ fn timestamp(time: UnixTime) -> Option<Timestamp> {
 mod tests {
     use super::*;
     use crate::credentials::Mounted;
-    use crate::metrics::Metrics;
+    use crate::telemetry::metrics::Metrics;
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
     use std::fs;
     use tempfile::TempDir;

@@ -8,7 +8,7 @@
 //! state of the files.
 
 use super::{CredentialFault, CredentialFaults, Hash, hash};
-use crate::metrics::Metrics;
+use crate::telemetry::metrics::Metrics;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;

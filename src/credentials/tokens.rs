@@ -4,7 +4,7 @@
 //! with each of them in constant time, so that neither memory nor the time of an answer tells a token.
 
 use super::{Contents, Credential, CredentialFault, CredentialFaults, Hash, Source, hash};
-use crate::labels::LabelValue;
+use crate::syntax::LabelValue;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! An answer of success, with its age and where it came from.
 
 use super::error::mime;
-use crate::listing::{Listing, Rendered, Row, Shape};
-use crate::memo::{Asked, Found, Source};
+use crate::aenv::rows::{Listing, Rendered, Row, Shape};
+use crate::memo::{Found, ReadOptions, Source};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{AGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
@@ -40,7 +40,7 @@ impl MessageBody for Slices {
 /// fwd=stale`.
 pub(super) fn render<R: Row>(
     request: &HttpRequest,
-    asked: Asked,
+    options: ReadOptions,
     found: &Found<Listing<R>>,
     shape: Shape,
 ) -> HttpResponse {
@@ -49,7 +49,7 @@ pub(super) fn render<R: Row>(
     send(request, rendered, |response| {
         response
             .insert_header((AGE, found.answer.age().as_secs()))
-            .insert_header((CACHE_STATUS, cache_status(asked, found)));
+            .insert_header((CACHE_STATUS, cache_status(options, found)));
     })
 }
 
@@ -80,8 +80,8 @@ fn names(tags: &HeaderValue, etag: &str) -> bool {
     tags.split(',').map(str::trim).any(|tag| tag == "*" || tag.trim_start_matches("W/") == etag)
 }
 
-fn cache_status<V>(asked: Asked, found: &Found<V>) -> String {
-    let forward = if asked.no_cache { "request" } else { "miss" };
+fn cache_status<V>(options: ReadOptions, found: &Found<V>) -> String {
+    let forward = if options.no_cache { "request" } else { "miss" };
     let stored = if found.fresh_for.is_zero() { "" } else { "; stored" };
     match found.source {
         Source::Hit => format!("aenv-controller; hit; ttl={}", found.fresh_for.as_secs()),

@@ -3,8 +3,8 @@
 use super::answer::render;
 use super::error::ApiError;
 use super::{Api, Limits};
-use crate::listing::{Listing, Row, Shape};
-use crate::memo::{Asked, Found};
+use crate::aenv::rows::{Listing, Row, Shape};
+use crate::memo::{Found, ReadOptions};
 use actix_web::dev::Payload as Incoming;
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use actix_web::web::{Bytes, Data, Payload};
@@ -20,13 +20,13 @@ pub(super) struct Ask {
     pub(super) api: Data<Api>,
     pub(super) http: HttpRequest,
     /// Until when the caller waits, and whether it takes an answer from memory.
-    pub(super) asked: Asked,
+    pub(super) options: ReadOptions,
 }
 
 impl Ask {
     /// The answer that shows what was found.
     pub(super) fn show<R: Row>(&self, found: &Found<Listing<R>>, shape: Shape) -> Answer {
-        Ok(render(&self.http, self.asked, found, shape))
+        Ok(render(&self.http, self.options, found, shape))
     }
 
     /// The bytes of the request's body.
@@ -50,8 +50,8 @@ impl FromRequest for Ask {
         let deadline = Instant::now() + api.limits.get().request_deadline;
         let headers = request.headers();
         let (no_cache, stale_if_error) = (directive(headers, "no-cache") == Some(""), stale_if_error(headers));
-        let asked = Asked { deadline, no_cache, stale_if_error };
-        ready(Ok(Self { api, http: request.clone(), asked }))
+        let options = ReadOptions { deadline, no_cache, stale_if_error };
+        ready(Ok(Self { api, http: request.clone(), options }))
     }
 }
 

@@ -4,10 +4,10 @@
 //! body carries the message in the envelope, in the words of the controller that this one replaces.
 
 use super::auth::Refusal;
+use crate::aenv::envelope::Envelope;
+use crate::aenv::envhub;
+use crate::aenv::environment::Faults;
 use crate::cluster::{self, Failed};
-use crate::envelope::Envelope;
-use crate::envhub;
-use crate::environment::Faults;
 use crate::memo;
 use actix_web::error::QueryPayloadError;
 use actix_web::http::{StatusCode, header};

@@ -6,9 +6,9 @@ use super::error::ApiError;
 use super::query::{DeleteQuery, NoQuery, PodsQuery, ServicesQuery, in_env, object_name};
 use super::write::{done, shown};
 use super::{pods, services};
-use crate::environment::{Faults, ServiceSpec};
-use crate::gateway::{CreateRequest, INSTANCE, Kind, SERVICE};
-use crate::listing::Shape;
+use crate::aenv::environment::{Faults, ServiceSpec};
+use crate::aenv::gateway::{CreateRequest, INSTANCE, Kind, SERVICE};
+use crate::aenv::rows::Shape;
 use actix_web::http::StatusCode;
 use actix_web::web::{Path, Payload, Query};
 
@@ -16,28 +16,28 @@ use actix_web::web::{Path, Payload, Query};
 pub(super) const DELETED: &str = "Deleted successfully";
 
 pub(super) async fn list_services(ask: Ask, env: Path<String>, query: Query<ServicesQuery>) -> Answer {
-    let narrowing = in_env(query.narrowing()?, &env)?;
-    let found = ask.api.services.list_services(narrowing, query.status()?, ask.asked).await?;
+    let filter = in_env(query.filter()?, &env)?;
+    let found = ask.api.services.list_services(filter, query.status()?, ask.options).await?;
     ask.show(&found, Shape::GatewayItems)
 }
 
 pub(super) async fn get_service(ask: Ask, id: Path<String>, _: Query<NoQuery>) -> Answer {
-    let found = ask.api.services.get_service(object_name("id", &id)?, ask.asked).await?;
+    let found = ask.api.services.get_service(object_name("id", &id)?, ask.options).await?;
     ask.show(&found, Shape::GatewayDetail)
 }
 
 pub(super) async fn list_instances(ask: Ask, env: Path<String>, query: Query<PodsQuery>) -> Answer {
-    let narrowing = in_env(query.narrowing()?, &env)?;
-    ask.show(&pods::find(&ask, narrowing, query.expired()?).await?, Shape::GatewayItems)
+    let filter = in_env(query.filter()?, &env)?;
+    ask.show(&pods::find(&ask, filter, query.expired()?).await?, Shape::GatewayItems)
 }
 
 /// The SDK asks here for the instances of all environments, and unlike everywhere else it expects an object.
 pub(super) async fn page_instances(ask: Ask, query: Query<PodsQuery>) -> Answer {
-    ask.show(&pods::find(&ask, query.narrowing()?, query.expired()?).await?, Shape::GatewayPage)
+    ask.show(&pods::find(&ask, query.filter()?, query.expired()?).await?, Shape::GatewayPage)
 }
 
 pub(super) async fn get_instance(ask: Ask, id: Path<String>, _: Query<NoQuery>) -> Answer {
-    let found = ask.api.instances.get_instance(object_name("id", &id)?, ask.asked).await?;
+    let found = ask.api.instances.get_instance(object_name("id", &id)?, ask.options).await?;
     ask.show(&found, Shape::GatewayDetail)
 }
 
@@ -76,7 +76,7 @@ async fn describe<S>(
     let request = CreateRequest::parse(kind, &ask.read(body).await?).map_err(ApiError::BadRequest)?;
     parse(&request.alone()).map_err(|faults| ApiError::BadRequest(request.in_its_words(faults).to_string()))?;
     let envhub = ask.api.envhub.as_ref().ok_or(ApiError::NoEnvHub)?;
-    let description = envhub.describe(&request.name, &request.version, ask.asked).await?;
+    let description = envhub.describe(&request.name, &request.version, ask.options).await?;
     parse(&request.applied_to(description.value.fields.clone())).map_err(|faults| ApiError::Undeployable {
         env: format!("{}@{}", request.name, request.version),
         faults: request.in_its_words(faults),

@@ -5,7 +5,7 @@
 use super::auth::{Guard, caller};
 use super::error::ApiError;
 use crate::credentials::Scope;
-use crate::metrics::{self, Metrics};
+use crate::telemetry::metrics::{self, Metrics};
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Data, ServiceConfig, get, resource};
 use actix_web::{HttpRequest, HttpResponse};

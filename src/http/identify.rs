@@ -1,6 +1,6 @@
 //! What a request is called: every line of the log about it says so, and so does its answer.
 
-use crate::request_context::RequestContext;
+use crate::telemetry::request_context::RequestContext;
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};

@@ -30,12 +30,12 @@ pub use auth::{Guard, Refusal};
 use access::log_and_count;
 use identify::identify;
 
-use crate::envhub::EnvHub;
-use crate::instances::Instances;
-use crate::live::Live;
+use crate::aenv::envhub::EnvHub;
+use crate::aenv::instances::Instances;
+use crate::aenv::services::Services;
 use crate::memo;
-use crate::metrics::Metrics;
-use crate::services::Services;
+use crate::reload::Live;
+use crate::telemetry::metrics::Metrics;
 use crate::throttle::Throttle;
 use actix_web::HttpResponse;
 use actix_web::web::{self, QueryConfig, ServiceConfig};

@@ -7,7 +7,7 @@
 //! on, the clock runs.
 
 use super::error::ApiError;
-use crate::envelope::Envelope;
+use crate::aenv::envelope::Envelope;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;

@@ -4,20 +4,20 @@ use super::ask::{Answer, Ask};
 use super::error::ApiError;
 use super::query::{NoQuery, PodsQuery, object_name};
 use super::write::{Write, done, shown};
-use crate::environment::InstanceSpec;
-use crate::instances::InstanceRow;
-use crate::labels::{Narrowing, ObjectName};
-use crate::listing::{Listing, Shape};
+use crate::aenv::environment::InstanceSpec;
+use crate::aenv::instances::InstanceRow;
+use crate::aenv::rows::{Listing, Shape};
 use crate::memo::Found;
+use crate::syntax::{ListFilter, ObjectName};
 use actix_web::http::StatusCode;
 use actix_web::web::{Path, Payload, Query};
 
 pub(super) async fn list_pods(ask: Ask, query: Query<PodsQuery>) -> Answer {
-    ask.show(&find(&ask, query.narrowing()?, query.expired()?).await?, Shape::Items)
+    ask.show(&find(&ask, query.filter()?, query.expired()?).await?, Shape::Items)
 }
 
 pub(super) async fn get_pod(ask: Ask, name: Path<String>, _: Query<NoQuery>) -> Answer {
-    let found = ask.api.instances.get_instance(object_name("name", &name)?, ask.asked).await?;
+    let found = ask.api.instances.get_instance(object_name("name", &name)?, ask.options).await?;
     ask.show(&found, Shape::Detail)
 }
 
@@ -31,28 +31,28 @@ pub(super) async fn delete_pod(ask: Ask, name: Path<String>, _: Query<NoQuery>) 
     done(true)
 }
 
-/// All instances that the narrowing asks for, or only those of them that have expired.
+/// All instances that the filter asks for, or only those of them that have expired.
 pub(super) async fn find(
     ask: &Ask,
-    narrowing: Narrowing,
+    filter: ListFilter,
     expired: bool,
 ) -> Result<Found<Listing<InstanceRow>>, ApiError> {
     let instances = &ask.api.instances;
     Ok(if expired {
-        instances.list_expired_instances(narrowing, ask.asked).await?
+        instances.list_expired_instances(filter, ask.options).await?
     } else {
-        instances.list_instances(narrowing, ask.asked).await?
+        instances.list_instances(filter, ask.options).await?
     })
 }
 
 pub(super) async fn create(ask: &Ask, spec: InstanceSpec) -> Result<Listing<InstanceRow>, ApiError> {
     let mut write = Write::begin(ask, "create", "instance", None, spec.owner.clone());
-    let made = ask.api.instances.create_instance(spec, ask.asked.deadline).await;
+    let made = ask.api.instances.create_instance(spec, ask.options.deadline).await;
     write.name(made.as_ref().ok().and_then(Listing::first_name));
     write.end(made)
 }
 
 pub(super) async fn delete(ask: &Ask, name: ObjectName) -> Result<(), ApiError> {
     let write = Write::begin(ask, "delete", "instance", Some(name.clone()), None);
-    write.end(ask.api.instances.delete_instance(name, ask.asked.deadline).await)
+    write.end(ask.api.instances.delete_instance(name, ask.options.deadline).await)
 }

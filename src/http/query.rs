@@ -1,8 +1,8 @@
 //! What a query string or a path may say. Everything is checked here, before the API server is asked anything.
 
 use super::error::ApiError;
-use crate::labels::{LabelValue, Narrowing, ObjectName, Phase};
-use crate::services::Status;
+use crate::aenv::services::Status;
+use crate::syntax::{LabelValue, ListFilter, ObjectName, Phase};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -71,8 +71,8 @@ impl DeleteQuery {
 }
 
 impl ServicesQuery {
-    pub(super) fn narrowing(&self) -> Result<Narrowing, ApiError> {
-        narrowing(self.env_name.as_deref(), self.owner.as_deref(), self.version.as_deref())
+    pub(super) fn filter(&self) -> Result<ListFilter, ApiError> {
+        filter(self.env_name.as_deref(), self.owner.as_deref(), self.version.as_deref())
     }
 
     pub(super) fn status(&self) -> Result<Option<Status>, ApiError> {
@@ -81,10 +81,10 @@ impl ServicesQuery {
 }
 
 impl PodsQuery {
-    pub(super) fn narrowing(&self) -> Result<Narrowing, ApiError> {
-        let narrowing = narrowing(self.env_name.as_deref(), self.owner.as_deref(), self.version.as_deref())?;
+    pub(super) fn filter(&self) -> Result<ListFilter, ApiError> {
+        let filter = filter(self.env_name.as_deref(), self.owner.as_deref(), self.version.as_deref())?;
         let phase = one_of("status", self.status.as_deref(), Phase::ALL, Phase::as_str)?;
-        Ok(Narrowing { phase, ..narrowing })
+        Ok(ListFilter { phase, ..filter })
     }
 
     /// Whether only expired instances are asked for.
@@ -95,16 +95,16 @@ impl PodsQuery {
 
 /// The environment of a path such as `/env-service/weather@1.0.2/list`: a name, `name@version`, or `*` for all.
 /// What the path says wins; only `*` leaves it to the query.
-pub(super) fn in_env(narrowing: Narrowing, env: &str) -> Result<Narrowing, ApiError> {
+pub(super) fn in_env(filter: ListFilter, env: &str) -> Result<ListFilter, ApiError> {
     if env == "*" {
-        return Ok(narrowing);
+        return Ok(filter);
     }
     let (name, version) = env.split_once('@').unwrap_or((env, ""));
     let (name, version) = (label("environment", Some(name))?, label("version", Some(version))?);
     if name.is_none() {
         return Err(ApiError::BadRequest("environment: a name, name@version or * is needed".to_owned()));
     }
-    Ok(Narrowing { env: name, version: version.or(narrowing.version), ..narrowing })
+    Ok(ListFilter { env: name, version: version.or(filter.version), ..filter })
 }
 
 /// The name of an object in a path.
@@ -112,12 +112,12 @@ pub(super) fn object_name(field: &str, text: &str) -> Result<ObjectName, ApiErro
     ObjectName::new(text).map_err(|why| ApiError::bad_value(field, text, &why.to_string()))
 }
 
-fn narrowing(env: Option<&str>, owner: Option<&str>, version: Option<&str>) -> Result<Narrowing, ApiError> {
-    Ok(Narrowing {
+fn filter(env: Option<&str>, owner: Option<&str>, version: Option<&str>) -> Result<ListFilter, ApiError> {
+    Ok(ListFilter {
         env: label("envName", env)?,
         owner: label("owner", owner)?,
         version: label("version", version)?,
-        ..Narrowing::default()
+        ..ListFilter::default()
     })
 }
 
@@ -151,14 +151,14 @@ mod tests {
     #[test]
     fn a_selector_cannot_be_widened() {
         let query = ServicesQuery { env_name: Some("weather,business/aenv-owner=jun".into()), ..Default::default() };
-        let message = message(query.narrowing().unwrap_err());
+        let message = message(query.filter().unwrap_err());
         assert!(message.starts_with(r#"envName: "weather,business/aenv-owner=jun" is not a label value"#), "{message}");
     }
 
     #[test]
     fn empty_values_narrow_nothing() {
         let query = PodsQuery { env_name: Some(String::new()), status: Some(String::new()), ..Default::default() };
-        assert_eq!(query.narrowing().unwrap(), Narrowing::default());
+        assert_eq!(query.filter().unwrap(), ListFilter::default());
         assert!(!query.expired().unwrap());
     }
 
@@ -175,13 +175,13 @@ mod tests {
 
     #[test]
     fn an_environment_may_carry_its_version() {
-        let of = |env| in_env(Narrowing::default(), env).unwrap().label_selector();
+        let of = |env| in_env(ListFilter::default(), env).unwrap().label_selector();
         assert_eq!(of("*"), None);
         assert_eq!(of("weather").as_deref(), Some("business/aenv-name=weather"));
         assert_eq!(of("weather@").as_deref(), Some("business/aenv-name=weather"));
         assert_eq!(of("weather@1.0.2").as_deref(), Some("business/aenv-name=weather,business/aenv-version=1.0.2"));
         for bad in ["@1.0.2", "a b", "weather@1@2", "**"] {
-            assert!(in_env(Narrowing::default(), bad).is_err(), "{bad}");
+            assert!(in_env(ListFilter::default(), bad).is_err(), "{bad}");
         }
     }
 }

@@ -8,7 +8,7 @@ use super::tls::{Entrance, Wire};
 use super::waiting::admit;
 use super::{Api, identify, log_and_count, routes};
 use crate::credentials::{CertificateFiles, Mounted};
-use crate::metrics::Metrics;
+use crate::telemetry::metrics::Metrics;
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};

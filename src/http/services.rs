@@ -4,20 +4,20 @@ use super::ask::{Answer, Ask};
 use super::error::ApiError;
 use super::query::{DeleteQuery, NoQuery, ServicesQuery, object_name};
 use super::write::{Write, done, shown};
-use crate::environment::{ServiceChange, ServiceName, ServiceSpec};
-use crate::labels::ObjectName;
-use crate::listing::{Listing, Shape};
-use crate::services::ServiceRow;
+use crate::aenv::environment::{ServiceChange, ServiceName, ServiceSpec};
+use crate::aenv::rows::{Listing, Shape};
+use crate::aenv::services::ServiceRow;
+use crate::syntax::ObjectName;
 use actix_web::http::StatusCode;
 use actix_web::web::{Path, Payload, Query};
 
 pub(super) async fn list_services(ask: Ask, query: Query<ServicesQuery>) -> Answer {
-    let found = ask.api.services.list_services(query.narrowing()?, query.status()?, ask.asked).await?;
+    let found = ask.api.services.list_services(query.filter()?, query.status()?, ask.options).await?;
     ask.show(&found, Shape::Items)
 }
 
 pub(super) async fn get_service(ask: Ask, name: Path<String>, _: Query<NoQuery>) -> Answer {
-    let found = ask.api.services.get_service(object_name("name", &name)?, ask.asked).await?;
+    let found = ask.api.services.get_service(object_name("name", &name)?, ask.options).await?;
     ask.show(&found, Shape::Detail)
 }
 
@@ -41,7 +41,7 @@ pub(super) async fn create(ask: &Ask, spec: ServiceSpec) -> Result<Listing<Servi
         ServiceName::Generated(_) => None,
     };
     let mut write = Write::begin(ask, "create", "service", given, spec.owner.clone());
-    let made = ask.api.services.create_service(spec, ask.asked.deadline).await;
+    let made = ask.api.services.create_service(spec, ask.options.deadline).await;
     write.name(made.as_ref().ok().and_then(Listing::first_name));
     write.end(made)
 }
@@ -49,10 +49,10 @@ pub(super) async fn create(ask: &Ask, spec: ServiceSpec) -> Result<Listing<Servi
 pub(super) async fn update(ask: &Ask, name: ObjectName, body: Payload) -> Result<Listing<ServiceRow>, ApiError> {
     let change = ServiceChange::parse(&ask.read(body).await?)?;
     let write = Write::begin(ask, "update", "service", Some(name.clone()), None);
-    write.end(ask.api.services.update_service(name, change, ask.asked.deadline).await)
+    write.end(ask.api.services.update_service(name, change, ask.options.deadline).await)
 }
 
 pub(super) async fn delete(ask: &Ask, name: ObjectName, storage: bool) -> Result<(), ApiError> {
     let write = Write::begin(ask, "delete", "service", Some(name.clone()), None);
-    write.end(ask.api.services.delete_service(name, storage, ask.asked.deadline).await)
+    write.end(ask.api.services.delete_service(name, storage, ask.options.deadline).await)
 }

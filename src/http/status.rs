@@ -6,9 +6,9 @@
 use super::ask::{Answer, Ask};
 use super::error::mime;
 use super::query::NoQuery;
+use crate::aenv::envelope::Envelope;
 use crate::call::Lane;
-use crate::envelope::Envelope;
-use crate::metrics::{Metrics, Waited};
+use crate::telemetry::metrics::{Metrics, Waited};
 use crate::throttle::gate::Closed;
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;

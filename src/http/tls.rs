@@ -4,7 +4,7 @@
 //! that who does not finish it holds nothing for long. Each begins with the certificates that are mounted then.
 
 use crate::credentials::{CertificateFiles, Mounted};
-use crate::sparingly::Sparingly;
+use crate::telemetry::log_limiter::LogLimiter;
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpStream;
@@ -23,13 +23,13 @@ pub(super) type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 pub(super) struct Entrance {
     certificates: Option<Arc<Mounted<CertificateFiles>>>,
     patience: Duration,
-    failures: Sparingly,
+    failures: LogLimiter,
 }
 
 impl Entrance {
     /// With `certificates`, if connections are to be encrypted; `patience` is how long a handshake may take.
     pub(super) fn new(certificates: Option<Arc<Mounted<CertificateFiles>>>, patience: Duration) -> Self {
-        Self { certificates, patience, failures: Sparingly::every(FAILURES_LOGGED) }
+        Self { certificates, patience, failures: LogLimiter::every(FAILURES_LOGGED) }
     }
 
     /// Makes of `stream` what requests are read from.

@@ -6,7 +6,7 @@
 
 use super::error::ApiError;
 use super::{Api, is_of_the_page};
-use crate::metrics::Metrics;
+use crate::telemetry::metrics::Metrics;
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};

@@ -2,11 +2,11 @@
 
 use super::ask::{Answer, Ask};
 use super::error::{ApiError, mime};
+use crate::aenv::envelope::Envelope;
+use crate::aenv::rows::{Listing, Row, Shape};
 use crate::cluster::Failed;
 use crate::credentials::Caller;
-use crate::envelope::Envelope;
-use crate::labels::{LabelValue, ObjectName};
-use crate::listing::{Listing, Row, Shape};
+use crate::syntax::{LabelValue, ObjectName};
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;

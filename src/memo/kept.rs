@@ -3,7 +3,7 @@
 //! The one file that names moka.
 
 use super::{Answer, Key, Limits, Memorable};
-use crate::live::Live;
+use crate::reload::Live;
 use moka::Expiry;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;

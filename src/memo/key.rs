@@ -1,6 +1,6 @@
 //! What a question is, so that equal questions share an answer and a wider answer serves a narrower question.
 
-use crate::labels::{Narrowing, ObjectName};
+use crate::syntax::{ListFilter, ObjectName};
 use std::sync::Arc;
 
 /// A question about one resource in the sandbox namespace.
@@ -8,8 +8,8 @@ use std::sync::Arc;
 pub enum Key {
     /// The one thing with this name.
     One(Arc<str>),
-    /// All objects that the narrowing asks for.
-    List(Narrowing),
+    /// All objects that the filter asks for.
+    List(ListFilter),
 }
 
 impl Key {
@@ -22,16 +22,16 @@ impl Key {
     /// The wider questions whose answers hold this one's, the widest first.
     pub(super) fn wider(&self) -> impl Iterator<Item = Self> {
         let narrowings = match self {
-            Self::One(_) => vec![Narrowing::default()],
-            Self::List(narrowing) => {
-                let mut wider = vec![Narrowing::default()];
-                if narrowing.env.is_some() {
-                    wider.push(Narrowing { env: narrowing.env.clone(), ..Narrowing::default() });
+            Self::One(_) => vec![ListFilter::default()],
+            Self::List(filter) => {
+                let mut wider = vec![ListFilter::default()];
+                if filter.env.is_some() {
+                    wider.push(ListFilter { env: filter.env.clone(), ..ListFilter::default() });
                 }
-                if narrowing.with_ttl {
-                    wider.push(Narrowing { with_ttl: true, ..Narrowing::default() });
+                if filter.with_ttl {
+                    wider.push(ListFilter { with_ttl: true, ..ListFilter::default() });
                 }
-                wider.retain(|wider| wider != narrowing);
+                wider.retain(|wider| wider != filter);
                 wider
             }
         };
@@ -50,17 +50,17 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::LabelValue;
+    use crate::syntax::LabelValue;
 
     #[test]
     fn a_question_is_served_by_wider_ones_but_not_by_itself() {
         let env = LabelValue::new("weather").ok();
-        let of_env = Narrowing { env: env.clone(), ..Narrowing::default() };
-        let of_owner_in_env = Narrowing { owner: LabelValue::new("jun").ok(), ..of_env.clone() };
+        let of_env = ListFilter { env: env.clone(), ..ListFilter::default() };
+        let of_owner_in_env = ListFilter { owner: LabelValue::new("jun").ok(), ..of_env.clone() };
         let wider = |key: Key| key.wider().collect::<Vec<_>>();
-        assert_eq!(wider(Key::List(Narrowing::default())), []);
-        assert_eq!(wider(Key::List(of_env.clone())), [Key::List(Narrowing::default())]);
-        assert_eq!(wider(Key::List(of_owner_in_env)), [Key::List(Narrowing::default()), Key::List(of_env)]);
-        assert_eq!(wider(Key::One("x".into())), [Key::List(Narrowing::default())]);
+        assert_eq!(wider(Key::List(ListFilter::default())), []);
+        assert_eq!(wider(Key::List(of_env.clone())), [Key::List(ListFilter::default())]);
+        assert_eq!(wider(Key::List(of_owner_in_env)), [Key::List(ListFilter::default()), Key::List(of_env)]);
+        assert_eq!(wider(Key::One("x".into())), [Key::List(ListFilter::default())]);
     }
 }

@@ -20,11 +20,11 @@ pub use answer::{Answer, Found, Source};
 pub use key::Key;
 
 use crate::call::{Call, Failure};
-use crate::labels::ObjectName;
-use crate::live::Live;
-use crate::metrics::Metrics;
-use crate::request_context::carried;
-use crate::sparingly::Sparingly;
+use crate::reload::Live;
+use crate::syntax::ObjectName;
+use crate::telemetry::log_limiter::LogLimiter;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::request_context::carried;
 use flight::{Flight, Seat};
 use kept::Kept;
 use std::collections::HashMap;
@@ -79,7 +79,7 @@ pub trait Memorable: Sized + Send + Sync + 'static {
 
 /// How a caller asks.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked {
+pub struct ReadOptions {
     /// Until when it waits.
     pub deadline: Instant,
     /// Whether it wants an answer that was read after it asked (`Cache-Control: no-cache`).
@@ -133,7 +133,7 @@ struct Inner<V, E> {
     /// sees a fetch either here or there.
     flights: Mutex<HashMap<Key, Arc<Flight<V, E>>>>,
     is_closed: IsClosed,
-    outages: Sparingly,
+    outages: LogLimiter,
     runtime: Handle,
     metrics: Arc<Metrics>,
 }
@@ -156,7 +156,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
         metrics: Arc<Metrics>,
     ) -> Self {
         let kept = Kept::new(resource, max_bytes, limits.clone());
-        let (flights, outages) = (Mutex::default(), Sparingly::every(LOG_PERIOD));
+        let (flights, outages) = (Mutex::default(), LogLimiter::every(LOG_PERIOD));
         Self(Arc::new(Inner { resource, limits, kept, flights, is_closed, outages, runtime, metrics }))
     }
 
@@ -167,36 +167,36 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
     ///
     /// # Errors
     /// [`Error`]; none of them is remembered.
-    pub async fn read<F, Fut>(&self, key: Key, asked: Asked, fetch: F) -> Result<Found<V>, Error<E>>
+    pub async fn read<F, Fut>(&self, key: Key, options: ReadOptions, fetch: F) -> Result<Found<V>, Error<E>>
     where
         F: FnOnce(Call) -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
-        let outcome = self.answer(key, asked, fetch).await;
+        let outcome = self.answer(key, options, fetch).await;
         if let Ok(found) = &outcome {
             self.0.metrics.answer(self.0.resource, found.source.as_str(), found.answer.age());
         }
         outcome
     }
 
-    async fn answer<F, Fut>(&self, key: Key, asked: Asked, fetch: F) -> Result<Found<V>, Error<E>>
+    async fn answer<F, Fut>(&self, key: Key, options: ReadOptions, fetch: F) -> Result<Found<V>, Error<E>>
     where
         F: FnOnce(Call) -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
-        if let Some(found) = self.hit(&key, asked) {
+        if let Some(found) = self.hit(&key, options) {
             return Ok(found);
         }
         let limits = self.0.limits.get();
-        let bound = asked.stale_if_error.map_or(limits.max_stale, |accepted| accepted.min(limits.max_stale));
+        let bound = options.stale_if_error.map_or(limits.max_stale, |accepted| accepted.min(limits.max_stale));
         let old = self.0.kept.old(&key, bound);
-        let spare = old.as_ref().filter(|_| !asked.no_cache);
+        let spare = old.as_ref().filter(|_| !options.no_cache);
         if let Some(spare) = spare
             && (self.0.is_closed)()
         {
             return Ok(stale(spare));
         }
-        let (seat, source) = match self.look(&key, asked, old.is_some(), fetch) {
+        let (seat, source) = match self.look(&key, options, old.is_some(), fetch) {
             Look::Answered(found) => return Ok(found),
             Look::Wait(seat, source) => (seat, source),
         };
@@ -204,8 +204,8 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
         // too old by then is worth no end of patience.
         let patience_ends = seat.since + limits.patience;
         let latest = match spare {
-            Some(spare) if patience_ends < spare.began + bound => asked.deadline.min(patience_ends),
-            _ => asked.deadline,
+            Some(spare) if patience_ends < spare.began + bound => options.deadline.min(patience_ends),
+            _ => options.deadline,
         };
         match (seat.wait(latest).await, old) {
             (Ok(answer), _) => Ok(self.found(&key, answer, source)),
@@ -219,26 +219,26 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
     }
 
     /// The answer from memory, unless this caller wants none of that.
-    fn hit(&self, key: &Key, asked: Asked) -> Option<Found<V>> {
-        let answer = (!asked.no_cache).then(|| self.0.kept.fresh(key, Duration::ZERO)).flatten()?;
+    fn hit(&self, key: &Key, options: ReadOptions) -> Option<Found<V>> {
+        let answer = (!options.no_cache).then(|| self.0.kept.fresh(key, Duration::ZERO)).flatten()?;
         Some(self.found(key, answer, Source::Hit))
     }
 
     /// Looks at memory and flights at one moment, so that no flight can land in between. Joins the flight that serves, or
     /// starts one.
-    fn look<F, Fut>(&self, key: &Key, asked: Asked, has_old: bool, fetch: F) -> Look<V, E>
+    fn look<F, Fut>(&self, key: &Key, options: ReadOptions, has_old: bool, fetch: F) -> Look<V, E>
     where
         F: FnOnce(Call) -> Fut + Send + 'static,
         Fut: Future<Output = Result<V, E>> + Send,
     {
         let mut flights = self.0.flights();
-        if let Some(found) = self.hit(key, asked) {
+        if let Some(found) = self.hit(key, options) {
             return Look::Answered(found);
         }
         let revalidate = self.0.limits.get().revalidate;
-        let usable = (!asked.no_cache && !revalidate.is_zero()).then(|| self.0.kept.fresh(key, revalidate)).flatten();
+        let usable = (!options.no_cache && !revalidate.is_zero()).then(|| self.0.kept.fresh(key, revalidate)).flatten();
         let (seat, source) = match flights.get(key) {
-            Some(flight) if !(asked.no_cache && flight.has_begun()) => (flight.join(), Source::Joined),
+            Some(flight) if !(options.no_cache && flight.has_begun()) => (flight.join(), Source::Joined),
             ahead => {
                 let ahead = ahead.cloned();
                 let flight = Flight::new();

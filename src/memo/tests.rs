@@ -1,7 +1,7 @@
 mod stale;
 
 use super::*;
-use crate::labels::{LabelValue, Narrowing};
+use crate::syntax::{LabelValue, ListFilter};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 use tokio::time::{advance, sleep};
@@ -16,7 +16,7 @@ impl Memorable for Names {
             |keep: &dyn Fn(&(&str, &str)) -> bool| Self(self.0.iter().copied().filter(|row| keep(row)).collect());
         match key {
             Key::One(name) => Some(part(&|row| row.0 == &**name)).filter(|part| !part.0.is_empty()),
-            Key::List(narrowing) => Some(part(&|row| narrowing.env.as_ref().is_none_or(|env| env.as_str() == row.1))),
+            Key::List(filter) => Some(part(&|row| filter.env.as_ref().is_none_or(|env| env.as_str() == row.1))),
         }
     }
 
@@ -62,16 +62,16 @@ fn closable(limits: Limits, max_bytes: u64) -> (TestMemo, Live<bool>) {
     (Memo::new("test", max_bytes, Live::new(limits), is_closed, Handle::current(), metrics), closed)
 }
 
-fn asked_for(seconds: u64) -> Asked {
-    Asked { deadline: Instant::now() + Duration::from_secs(seconds), no_cache: false, stale_if_error: None }
+fn asked_for(seconds: u64) -> ReadOptions {
+    ReadOptions { deadline: Instant::now() + Duration::from_secs(seconds), no_cache: false, stale_if_error: None }
 }
 
-fn uncached() -> Asked {
-    Asked { no_cache: true, ..asked_for(60) }
+fn uncached() -> ReadOptions {
+    ReadOptions { no_cache: true, ..asked_for(60) }
 }
 
 fn everything() -> Key {
-    Key::List(Narrowing::default())
+    Key::List(ListFilter::default())
 }
 
 fn one(name: &str) -> Key {
@@ -113,18 +113,23 @@ impl Server {
     }
 }
 
-async fn read(memo: &TestMemo, server: &Server, key: Key, asked: Asked) -> Result<Found<Names>, Error<&'static str>> {
+async fn read(
+    memo: &TestMemo,
+    server: &Server,
+    key: Key,
+    options: ReadOptions,
+) -> Result<Found<Names>, Error<&'static str>> {
     let server = server.clone();
-    memo.read(key, asked, move |call| server.answer(call)).await
+    memo.read(key, options, move |call| server.answer(call)).await
 }
 
 fn spawn_waiting(
     memo: &TestMemo,
     server: &Server,
-    asked: Asked,
+    options: ReadOptions,
 ) -> tokio::task::JoinHandle<Result<Found<Names>, Error<&'static str>>> {
     let (memo, server) = (memo.clone(), server.clone());
-    tokio::spawn(async move { memo.read(everything(), asked, move |call| server.answer_when_let(call)).await })
+    tokio::spawn(async move { memo.read(everything(), options, move |call| server.answer_when_let(call)).await })
 }
 
 /// A caller whose fetch never ends, and the call that this fetch was given.
@@ -169,8 +174,9 @@ async fn callers_that_give_up_leave_one_fetch_and_the_last_is_served() {
     let (memo, server) = (memo_with(limits()), Server::default());
     let callers: Vec<_> = (0..200)
         .map(|n| {
-            let asked = Asked { deadline: Instant::now() + Duration::from_millis(50 * (n + 1)), ..asked_for(0) };
-            spawn_waiting(&memo, &server, asked)
+            let options =
+                ReadOptions { deadline: Instant::now() + Duration::from_millis(50 * (n + 1)), ..asked_for(0) };
+            spawn_waiting(&memo, &server, options)
         })
         .collect();
     sleep(Duration::from_millis(50 * 199 + 25)).await;
@@ -262,7 +268,7 @@ async fn an_error_is_shared_once_and_never_kept() {
 async fn a_wider_fresh_answer_serves_a_narrower_question() {
     let (memo, server) = (memo_with(limits()), Server::default());
     read(&memo, &server, everything(), asked_for(1)).await.unwrap();
-    let of_env = Key::List(Narrowing { env: LabelValue::new("weather").ok(), ..Narrowing::default() });
+    let of_env = Key::List(ListFilter { env: LabelValue::new("weather").ok(), ..ListFilter::default() });
     for key in [of_env, one("a")] {
         let found = read(&memo, &server, key, asked_for(1)).await.unwrap();
         assert_eq!((found.source, &*found.answer.value.0), (Source::Hit, &ROWS[..1]));

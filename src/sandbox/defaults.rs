@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::quantity::Quantity;
+use crate::syntax::Quantity;
 
 use super::resource::Resource;
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::quantity::Quantity;
+use crate::syntax::Quantity;
 
 use super::names::{self, Complaints};
 use super::resource::Resource;

@@ -38,8 +38,8 @@ mod tests;
 pub use permit::{Outcome, Permit};
 
 use crate::call::{Call, Lane, Operation};
-use crate::metrics::Metrics;
-use crate::sparingly::Sparingly;
+use crate::telemetry::log_limiter::LogLimiter;
+use crate::telemetry::metrics::Metrics;
 use gate::Closed;
 use lanes::{Lanes, Place};
 use pace::{Change, Pace, Sent};
@@ -131,8 +131,8 @@ struct Shared {
     state: Mutex<State>,
     runtime: Handle,
     metrics: Arc<Metrics>,
-    overloads: Sparingly,
-    refusals: Sparingly,
+    overloads: LogLimiter,
+    refusals: LogLimiter,
 }
 
 #[derive(Debug)]
@@ -151,7 +151,7 @@ impl Throttle {
     pub fn new(limits: Limits, runtime: Handle, metrics: Arc<Metrics>) -> Self {
         let pace = Pace::new(limits, Instant::now());
         let state = State { limits, pace, lanes: Lanes::default(), in_flight: 0, alarm: None };
-        let [overloads, refusals] = [(); 2].map(|()| Sparingly::every(LOG_PERIOD));
+        let [overloads, refusals] = [(); 2].map(|()| LogLimiter::every(LOG_PERIOD));
         let shared = Shared { state: Mutex::new(state), runtime, metrics, overloads, refusals };
         shared.show_rate(&shared.state());
         Self(Arc::new(shared))

@@ -2,8 +2,8 @@
 //! numbers of the Deployment agree with the settings that it mounts.
 
 use crate::support::manifest::{at, documents, files, folder, object, repository};
-use aenv_controller::cli::Cli;
-use aenv_controller::settings::Settings;
+use aenv_controller::config::Settings;
+use aenv_controller::config::cli::Cli;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};

@@ -2,7 +2,7 @@
 //! is decided there.
 
 use super::operation::{REQUEST_ID, described, header};
-use crate::envelope::{Envelope, failure_schema};
+use crate::aenv::envelope::{Envelope, failure_schema};
 use actix_web::http::StatusCode;
 use serde_json::{Value, from_slice};
 use utoipa::openapi::schema::{ObjectBuilder, Type};

@@ -2,7 +2,7 @@
 
 use super::TOKEN;
 use super::failures::reference;
-use crate::envelope::success_schema;
+use crate::aenv::envelope::success_schema;
 use actix_web::http::StatusCode;
 use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;

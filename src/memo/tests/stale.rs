@@ -7,11 +7,11 @@ async fn read_failing(
     memo: &TestMemo,
     server: &Server,
     key: Key,
-    asked: Asked,
+    options: ReadOptions,
     why: &'static str,
 ) -> Result<Found<Names>, Error<&'static str>> {
     let server = server.clone();
-    memo.read(key, asked, move |_| server.fail_with(why)).await
+    memo.read(key, options, move |_| server.fail_with(why)).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,8 +85,8 @@ async fn a_caller_may_prefer_an_error_to_an_old_answer() {
     read(&memo, &server, everything(), asked_for(1)).await.unwrap();
     advance(Duration::from_secs(10)).await;
     for (accepted, answered) in [(0, false), (5, false), (30, true)] {
-        let asked = Asked { stale_if_error: Some(Duration::from_secs(accepted)), ..asked_for(9) };
-        let outcome = read_failing(&memo, &server, everything(), asked, "down").await;
+        let options = ReadOptions { stale_if_error: Some(Duration::from_secs(accepted)), ..asked_for(9) };
+        let outcome = read_failing(&memo, &server, everything(), options, "down").await;
         assert_eq!(outcome.is_ok(), answered, "{accepted}");
     }
 }

@@ -2,8 +2,8 @@
 
 use super::Cluster;
 use aenv_controller::app::{self, Running};
-use aenv_controller::cli::Cli;
-use aenv_controller::settings::Settings;
+use aenv_controller::config::Settings;
+use aenv_controller::config::cli::Cli;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, header::HeaderMap};
 use serde_json::Value;
 use std::net::SocketAddr;

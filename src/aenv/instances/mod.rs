@@ -1,0 +1,91 @@
+//! Environment instances: what AEnvironment means by a Pod.
+
+mod build;
+mod ttl;
+mod view;
+mod write;
+
+pub use view::{Detail, EnvInstance, InstanceRow, Item, Rfc3339};
+
+use crate::aenv::rows::Listing;
+use crate::aenv::templates::TemplateStore;
+use crate::call::{Call, Lane};
+use crate::cluster::{Cluster, Failed, Resource, Writer, slim};
+use crate::memo::{Error, Found, Key, Memo, ReadOptions};
+use crate::syntax::{ListFilter, ObjectName};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+const LIST_PODS: &str = "failed to list pods";
+const GET_POD: &str = "failed to get pod";
+
+/// The environment instances of the sandbox namespace.
+pub struct Instances {
+    memo: Memo<Listing<InstanceRow>, Failed>,
+    writer: Writer,
+    templates: Arc<TemplateStore>,
+}
+
+impl Instances {
+    /// Instances of the cluster of `writer`, remembered in `memo`, made from `templates`.
+    #[must_use]
+    pub fn new(writer: Writer, memo: Memo<Listing<InstanceRow>, Failed>, templates: Arc<TemplateStore>) -> Self {
+        Self { memo, writer, templates }
+    }
+
+    /// The instances that `filter` asks for.
+    ///
+    /// # Errors
+    /// [`Error`], if the list could not be had in full.
+    pub async fn list_instances(
+        &self,
+        filter: ListFilter,
+        options: ReadOptions,
+    ) -> Result<Found<Listing<InstanceRow>>, Error<Failed>> {
+        let cluster = Arc::clone(self.writer.cluster());
+        let key = Key::List(filter.clone());
+        let lane = if filter.with_ttl { Lane::Bulk } else { Lane::Interactive };
+        let fetch = move |call: Call| async move { list(&cluster, &filter, &call.in_lane(lane)).await };
+        self.memo.read(key, options, fetch).await
+    }
+
+    /// The instances that `filter` asks for and whose time to live has passed. Only those that carry one are
+    /// fetched; those that are being deleted already are left out.
+    ///
+    /// # Errors
+    /// As [`Instances::list_instances`].
+    pub async fn list_expired_instances(
+        &self,
+        filter: ListFilter,
+        options: ReadOptions,
+    ) -> Result<Found<Listing<InstanceRow>>, Error<Failed>> {
+        let found = self.list_instances(ListFilter { with_ttl: true, ..filter }, options).await?;
+        let now = Timestamp::now();
+        Ok(found.map(|listing| listing.filtered(|row| row.has_expired(now))))
+    }
+
+    /// The instance `name`.
+    ///
+    /// # Errors
+    /// [`Error`]; a Pod that does not exist is the API server's 404.
+    pub async fn get_instance(
+        &self,
+        name: ObjectName,
+        options: ReadOptions,
+    ) -> Result<Found<Listing<InstanceRow>>, Error<Failed>> {
+        let cluster = Arc::clone(self.writer.cluster());
+        let key = Key::one(&name);
+        self.memo.read(key, options, move |call| async move { get(&cluster, &name, &call).await }).await
+    }
+}
+
+async fn list(cluster: &Cluster, filter: &ListFilter, call: &Call) -> Result<Listing<InstanceRow>, Failed> {
+    let pods = cluster.list::<slim::Pod>(Resource::Pods, filter, call).await.map_err(Failed::to(LIST_PODS))?;
+    let read = Timestamp::now();
+    Ok(Listing::new(pods.into_iter().map(|pod| InstanceRow::new(pod, read))))
+}
+
+async fn get(cluster: &Cluster, name: &ObjectName, call: &Call) -> Result<Listing<InstanceRow>, Failed> {
+    let pod = cluster.get::<slim::Pod>(Resource::Pods, name, call).await.map_err(Failed::to(GET_POD))?;
+    Ok(Listing::new([InstanceRow::new(pod, Timestamp::now())]))
+}

@@ -1,0 +1,264 @@
+//! A row of the instance list, and the shapes in which clients read it.
+
+use super::ttl;
+use crate::aenv::gateway::Env;
+use crate::aenv::rows::Row;
+use crate::cluster::slim::Pod;
+use crate::syntax::{ListFilter, Phase};
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+/// An instance.
+#[derive(Debug)]
+pub struct InstanceRow {
+    id: String,
+    status: String,
+    ttl: Option<String>,
+    created_at: Option<Timestamp>,
+    updated_at: Timestamp,
+    envname: String,
+    version: String,
+    ip: String,
+    owner: String,
+    deleting: bool,
+}
+
+impl InstanceRow {
+    /// The row of `pod`, as it was at `read`.
+    #[must_use]
+    pub fn new(mut pod: Pod, read: Timestamp) -> Self {
+        let labels = pod.metadata.take_labels();
+        let status = pod.status.unwrap_or_default();
+        Self {
+            id: pod.metadata.name,
+            status: status.phase.unwrap_or_default(),
+            ttl: labels.ttl,
+            created_at: pod.metadata.creation_timestamp,
+            updated_at: read,
+            envname: labels.env.unwrap_or_default(),
+            version: labels.version.unwrap_or_default(),
+            ip: status.pod_ip.unwrap_or_default(),
+            owner: labels.owner.unwrap_or_default(),
+            deleting: pod.metadata.deletion_timestamp.is_some(),
+        }
+    }
+
+    /// Whether its time to live has passed at `now`, and it is not being deleted already.
+    #[must_use]
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        let created = self.created_at.filter(|_| !self.deleting);
+        created.is_some_and(|created| ttl::has_expired(self.ttl(), created, now))
+    }
+
+    fn ttl(&self) -> &str {
+        self.ttl.as_deref().unwrap_or_default()
+    }
+}
+
+impl Row for InstanceRow {
+    fn name(&self) -> &str {
+        &self.id
+    }
+
+    fn matches(&self, filter: &ListFilter) -> bool {
+        let ListFilter { env, version, owner, phase, with_ttl } = filter;
+        env.as_ref().is_none_or(|env| self.envname == env.as_str())
+            && version.as_ref().is_none_or(|version| self.version == version.as_str())
+            && owner.as_ref().is_none_or(|owner| self.owner == owner.as_str())
+            && phase.map(Phase::as_str).is_none_or(|phase| self.status == phase)
+            && (!with_ttl || self.ttl.is_some())
+    }
+
+    fn text_bytes(&self) -> usize {
+        let texts = [&self.id, &self.status, &self.envname, &self.version, &self.ip, &self.owner];
+        texts.iter().map(|text| text.len()).sum::<usize>() + self.ttl().len()
+    }
+
+    fn item(&self) -> impl Serialize + '_ {
+        Item {
+            id: &self.id,
+            status: &self.status,
+            ttl: self.ttl(),
+            created_at: rfc3339(self.created_at),
+            envname: &self.envname,
+            version: &self.version,
+            ip: &self.ip,
+            owner: &self.owner,
+        }
+    }
+
+    fn detail(&self) -> impl Serialize + '_ {
+        Detail { id: &self.id, status: &self.status, ip: &self.ip, ttl: self.ttl(), owner: &self.owner }
+    }
+
+    fn gateway(&self) -> impl Serialize + '_ {
+        EnvInstance {
+            id: &self.id,
+            env: Env::new(&self.envname, &self.version),
+            status: &self.status,
+            created_at: rfc3339(self.created_at),
+            updated_at: rfc3339(Some(self.updated_at)),
+            ip: &self.ip,
+            ttl: self.ttl(),
+            owner: &self.owner,
+        }
+    }
+}
+
+/// A row of `GET /pods`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Instance)]
+pub struct Item<'a> {
+    /// The name of its Pod.
+    #[schema(example = "weather-3ue90w")]
+    id: &'a str,
+    /// The Pod's phase: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`; empty if it has none yet.
+    #[schema(example = "Running")]
+    status: &'a str,
+    /// Its time to live, a Go duration; empty if it may live for ever.
+    #[schema(example = "30m")]
+    ttl: &'a str,
+    /// `0001-01-01T00:00:00Z` if it is not known.
+    created_at: Rfc3339,
+    /// The environment's name; empty if it is not known.
+    #[schema(example = "weather")]
+    envname: &'a str,
+    /// The environment's version; empty if it is not known.
+    #[schema(example = "1.0.2")]
+    version: &'a str,
+    /// Empty if it has none yet.
+    #[schema(example = "10.0.0.7")]
+    ip: &'a str,
+    /// Empty if nobody is named.
+    #[schema(example = "jun")]
+    owner: &'a str,
+}
+
+/// `GET /pods/{name}`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = InstanceDetail)]
+pub struct Detail<'a> {
+    /// The name of its Pod.
+    #[schema(example = "weather-3ue90w")]
+    id: &'a str,
+    /// The Pod's phase, as in a list.
+    #[schema(example = "Running")]
+    status: &'a str,
+    /// Empty if it has none yet.
+    #[schema(example = "10.0.0.7")]
+    ip: &'a str,
+    /// Its time to live, a Go duration; empty if it may live for ever.
+    #[schema(example = "30m")]
+    ttl: &'a str,
+    /// Empty if nobody is named.
+    #[schema(example = "jun")]
+    owner: &'a str,
+}
+
+/// `EnvInstance` of the `aenv` CLI and SDK.
+#[derive(Serialize, ToSchema)]
+pub struct EnvInstance<'a> {
+    /// The name of its Pod.
+    #[schema(example = "weather-3ue90w")]
+    id: &'a str,
+    env: Env<'a>,
+    /// The Pod's phase: `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`; empty if it has none yet.
+    #[schema(example = "Running")]
+    status: &'a str,
+    /// `0001-01-01T00:00:00Z` if it is not known.
+    created_at: Rfc3339,
+    /// When this was read from the API server.
+    updated_at: Rfc3339,
+    /// Empty if it has none yet.
+    #[schema(example = "10.0.0.7")]
+    ip: &'a str,
+    /// Its time to live, a Go duration; empty if it may live for ever.
+    #[schema(example = "30m")]
+    ttl: &'a str,
+    /// Empty if nobody is named.
+    #[schema(example = "jun")]
+    owner: &'a str,
+}
+
+/// A time to the second, in RFC 3339; Go's zero time if it is not known.
+#[derive(ToSchema)]
+#[schema(as = Time, value_type = String, format = DateTime, example = "2026-11-23T07:45:42Z")]
+pub struct Rfc3339(Option<Timestamp>);
+
+fn rfc3339(at: Option<Timestamp>) -> Rfc3339 {
+    Rfc3339(at)
+}
+
+impl Serialize for Rfc3339 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Some(at) => serializer.collect_str(&at.strftime("%Y-%m-%dT%H:%M:%SZ")),
+            None => serializer.serialize_str("0001-01-01T00:00:00Z"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syntax::LabelValue;
+    use serde_json::{from_value, json, to_value};
+
+    fn row(pod: serde_json::Value) -> InstanceRow {
+        InstanceRow::new(from_value(pod).unwrap(), "2026-11-23T08:00:00.9Z".parse().unwrap())
+    }
+
+    fn weather() -> serde_json::Value {
+        json!({
+            "metadata": {
+                "name": "weather-3ue90w", "creationTimestamp": "2026-11-23T07:45:42Z",
+                "labels": {"business/aenv-name": "weather", "business/aenv-version": "1.0.2", "business/aenv-owner": "jun", "business/aenv-ttl": "30m"}
+            },
+            "status": {"phase": "Running", "podIP": "10.0.0.7"}
+        })
+    }
+
+    #[test]
+    fn rows_have_the_recorded_fields() {
+        assert_eq!(
+            to_value(row(weather()).item()).unwrap(),
+            json!({"id": "weather-3ue90w", "status": "Running", "ttl": "30m", "created_at": "2026-11-23T07:45:42Z",
+                   "envname": "weather", "version": "1.0.2", "ip": "10.0.0.7", "owner": "jun"})
+        );
+        assert_eq!(
+            to_value(row(weather()).detail()).unwrap(),
+            json!({"id": "weather-3ue90w", "status": "Running", "ip": "10.0.0.7", "ttl": "30m", "owner": "jun"})
+        );
+        let gateway = to_value(row(weather()).gateway()).unwrap();
+        assert_eq!(
+            (&gateway["env"]["name"], &gateway["updated_at"]),
+            (&json!("weather"), &json!("2026-11-23T08:00:00Z"))
+        );
+    }
+
+    #[test]
+    fn expired_means_old_enough_and_not_being_deleted() {
+        let at = |text: &str| text.parse().unwrap();
+        assert!(!row(weather()).has_expired(at("2026-11-23T08:15:00Z")));
+        assert!(row(weather()).has_expired(at("2026-11-23T08:16:00Z")));
+        let mut deleting = weather();
+        deleting["metadata"]["deletionTimestamp"] = json!("2026-11-23T08:15:50Z");
+        assert!(!row(deleting).has_expired(at("2026-11-23T08:16:00Z")));
+        assert!(!row(json!({"metadata": {"name": "x"}})).has_expired(at("2026-11-23T08:16:00Z")));
+    }
+
+    #[test]
+    fn a_row_matches_what_the_api_server_would_select() {
+        let row = row(weather());
+        let with = |env: &str, phase, with_ttl| ListFilter {
+            env: LabelValue::new(env).ok(),
+            phase,
+            with_ttl,
+            ..ListFilter::default()
+        };
+        assert!(row.matches(&with("weather", Some(Phase::Running), true)));
+        assert!(!row.matches(&with("browser", None, false)));
+        assert!(!row.matches(&with("weather", Some(Phase::Failed), false)));
+    }
+}

@@ -1,0 +1,66 @@
+//! Making and removing instances.
+
+use super::view::InstanceRow;
+use super::{Instances, build};
+use crate::aenv::environment::{Faults, InstanceSpec, Known};
+use crate::aenv::rows::Listing;
+use crate::call::Call;
+use crate::cluster::{Creation, Error, Failed, Resource, slim};
+use crate::syntax::ObjectName;
+use jiff::Timestamp;
+use std::sync::Arc;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+const CREATE_POD: &str = "failed to create pod";
+const DELETE_POD: &str = "failed to delete Pod";
+
+impl Instances {
+    /// Reads the body of a create, with the templates as they are now.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(&self, body: &[u8]) -> Result<InstanceSpec, Faults> {
+        let templates = self.templates.current();
+        let (pod_templates, selector_keys) = (templates.pod_names(), templates.selector_keys());
+        InstanceSpec::parse(body, Known { pod_templates, selector_keys })
+    }
+
+    /// Makes the Pod of `spec`, under a name of its own.
+    ///
+    /// # Errors
+    /// [`Failed`].
+    pub async fn create_instance(&self, spec: InstanceSpec, deadline: Instant) -> Result<Listing<InstanceRow>, Failed> {
+        let gone = || Failed::to(CREATE_POD)(Error::Internal(format!("the template {} is gone", spec.template)));
+        let template = self.templates.current().pod(&spec.template).cloned().ok_or_else(gone)?;
+        let name = spec.name.name(Uuid::new_v4().as_u64_pair().1);
+        let pod = build::pod(template, &name, &spec);
+        let (memo, written) = (self.memo.clone(), name.clone());
+        let make = move |creation: Arc<Creation>, call: Call| async move {
+            creation.create::<slim::Pod>(Resource::Pods, &name, &pod, CREATE_POD, &call).await
+        };
+        let pod = self.writer.all_or_nothing(CREATE_POD, deadline, make, move || memo.forget(&written)).await?;
+        Ok(Listing::new([InstanceRow::new(pod, Timestamp::now())]))
+    }
+
+    /// Removes the Pod `name`.
+    ///
+    /// # Errors
+    /// [`Failed`]; a Pod that does not exist is a 404 in the API server's words.
+    pub async fn delete_instance(&self, name: ObjectName, deadline: Instant) -> Result<(), Failed> {
+        let (cluster, memo) = (Arc::clone(self.writer.cluster()), self.memo.clone());
+        let write = move |call: Call| async move {
+            let deleted = cluster.delete(Resource::Pods, &name, &call).await;
+            // A refusal changes nothing, and what is remembered outlives it.
+            if deleted.as_ref().err().is_none_or(Error::leaves_outcome_open) {
+                memo.forget(&name);
+            }
+            match deleted {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Failed::to(DELETE_POD)(Error::not_found(Resource::Pods, &name))),
+                Err(error) => Err(Failed::to(DELETE_POD)(error)),
+            }
+        };
+        self.writer.finish(DELETE_POD, deadline, write).await
+    }
+}

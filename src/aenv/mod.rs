@@ -1,0 +1,11 @@
+//! AEnvironment's terms: environment services and instances, the requests that create them, and the rows that clients read.
+
+pub mod container;
+pub mod envelope;
+pub mod envhub;
+pub mod environment;
+pub mod gateway;
+pub mod instances;
+pub mod rows;
+pub mod services;
+pub mod templates;

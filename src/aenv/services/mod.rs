@@ -1,0 +1,75 @@
+//! Environment services: what AEnvironment means by a Deployment with a Service of the same name.
+//!
+//! A list is two lists, fetched side by side and joined (`read`), never one call a row. A Service that is missing
+//! leaves its row's `service_url` empty; a list of Services that failed fails the answer. A create makes all of its
+//! objects or none (`write`).
+
+mod build;
+mod read;
+mod view;
+mod write;
+
+pub use view::{EnvService, ServiceRow, Status};
+
+use crate::aenv::rows::Listing;
+use crate::aenv::templates::TemplateStore;
+use crate::cluster::{Failed, Writer};
+use crate::memo::{Error, Found, Key, Memo, ReadOptions};
+use crate::syntax::{ListFilter, ObjectName};
+use read::Fetch;
+use std::sync::Arc;
+
+/// The environment services of the sandbox namespace.
+pub struct Services {
+    memo: Memo<Listing<ServiceRow>, Failed>,
+    fetch: Arc<Fetch>,
+    writer: Writer,
+    templates: Arc<TemplateStore>,
+}
+
+impl Services {
+    /// Services of the cluster of `writer`, remembered in `memo`, made from `templates`; `domain` is what follows a
+    /// Service's name in its address, such as `aenv-sandbox.svc.cluster.local`.
+    #[must_use]
+    pub fn new(
+        writer: Writer,
+        memo: Memo<Listing<ServiceRow>, Failed>,
+        templates: Arc<TemplateStore>,
+        domain: String,
+    ) -> Self {
+        Self { memo, fetch: Arc::new(Fetch { cluster: Arc::clone(writer.cluster()), domain }), writer, templates }
+    }
+
+    /// The services that `filter` asks for, with this status if one is given.
+    ///
+    /// # Errors
+    /// [`Error`], if either of the two lists could not be had in full.
+    pub async fn list_services(
+        &self,
+        filter: ListFilter,
+        status: Option<Status>,
+        options: ReadOptions,
+    ) -> Result<Found<Listing<ServiceRow>>, Error<Failed>> {
+        let fetch = Arc::clone(&self.fetch);
+        let key = Key::List(filter.clone());
+        let found = self.memo.read(key, options, move |call| async move { fetch.list(&filter, &call).await }).await?;
+        Ok(match status {
+            Some(status) => found.map(|listing| listing.filtered(|row| row.status() == status)),
+            None => found,
+        })
+    }
+
+    /// The service `name`.
+    ///
+    /// # Errors
+    /// [`Error`]; a Deployment that does not exist is the API server's 404.
+    pub async fn get_service(
+        &self,
+        name: ObjectName,
+        options: ReadOptions,
+    ) -> Result<Found<Listing<ServiceRow>>, Error<Failed>> {
+        let fetch = Arc::clone(&self.fetch);
+        let key = Key::one(&name);
+        self.memo.read(key, options, move |call| async move { fetch.get(&name, &call).await }).await
+    }
+}

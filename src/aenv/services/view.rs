@@ -1,0 +1,254 @@
+//! A row of the service list, and the shapes in which clients read it.
+
+use crate::aenv::gateway::Env;
+use crate::aenv::rows::Row;
+use crate::cluster::slim::Deployment;
+use crate::syntax::ListFilter;
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+use utoipa::ToSchema;
+
+/// How a service is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ServiceStatus)]
+pub enum Status {
+    /// No replica is available yet.
+    Creating,
+    /// Some replicas are available.
+    Updating,
+    /// All replicas are available.
+    Running,
+    /// The rollout has failed.
+    Failed,
+}
+
+impl Status {
+    /// Every status, in the order of a service's life.
+    pub const ALL: [Self; 4] = [Self::Creating, Self::Updating, Self::Running, Self::Failed];
+
+    /// As it stands in a row.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Creating => "Creating",
+            Self::Updating => "Updating",
+            Self::Running => "Running",
+            Self::Failed => "Failed",
+        }
+    }
+
+    fn of(deployment: &Deployment) -> Self {
+        let available = deployment.available_replicas();
+        if deployment.rollout_failed() {
+            Self::Failed
+        } else if available == 0 {
+            Self::Creating
+        } else if available < deployment.replicas() {
+            Self::Updating
+        } else {
+            Self::Running
+        }
+    }
+}
+
+/// A service, as lists and single answers show it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Service)]
+pub struct ServiceRow {
+    /// The name of its Deployment, and of its Service.
+    #[schema(example = "weather-main")]
+    id: String,
+    status: Status,
+    /// Where it is reached within the cluster; empty if its Service is missing.
+    #[schema(example = "weather-main.aenv-sandbox.svc.cluster.local:9000")]
+    service_url: String,
+    /// How many pods are wanted.
+    #[schema(example = 2)]
+    replicas: u32,
+    /// How many of them are available.
+    #[schema(example = 2)]
+    available_replicas: u32,
+    /// Empty if nobody is named.
+    #[schema(example = "jun")]
+    owner: String,
+    /// The environment's name; empty if it is not known.
+    #[schema(example = "weather")]
+    envname: String,
+    /// The environment's version; empty if it is not known.
+    #[schema(example = "1.0.2")]
+    version: String,
+    /// The claim that it mounts; empty if it has no storage.
+    #[schema(example = "weather-data")]
+    pvc_name: String,
+    /// In UTC; empty if it is not known.
+    #[schema(value_type = String, pattern = r"^([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})?$", example = "2026-11-23 07:45:42")]
+    #[serde(serialize_with = "date_time")]
+    created_at: Option<Timestamp>,
+    /// When this was read from the API server, in UTC.
+    #[schema(value_type = String, pattern = r"^([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})?$", example = "2026-11-23 08:00:00")]
+    #[serde(serialize_with = "date_time")]
+    updated_at: Option<Timestamp>,
+    /// Those that are plain values. Not in the answers to writes.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    environment_variables: BTreeMap<String, String>,
+    /// Whether `envname` is the label's, which selectors see, and not guessed from the name.
+    #[serde(skip)]
+    env_labelled: bool,
+}
+
+impl ServiceRow {
+    /// The row of `deployment`, reached at `service_url` (empty: not at all), as it was at `read`.
+    #[must_use]
+    pub fn new(mut deployment: Deployment, service_url: String, read: Timestamp) -> Self {
+        let labels = deployment.metadata.take_labels();
+        let env = labels.env.filter(|env| !env.is_empty());
+        let env_labelled = env.is_some();
+        let guessed = || deployment.metadata.name.split_once("-svc-").map(|(env, _)| env.to_owned());
+        Self {
+            status: Status::of(&deployment),
+            service_url,
+            replicas: deployment.replicas(),
+            available_replicas: deployment.available_replicas(),
+            owner: labels.owner.unwrap_or_default(),
+            envname: env.or_else(guessed).unwrap_or_default(),
+            version: labels.version.unwrap_or_default(),
+            pvc_name: deployment.claim_name().unwrap_or_default().to_owned(),
+            created_at: deployment.metadata.creation_timestamp,
+            updated_at: Some(read),
+            environment_variables: deployment
+                .plain_variables()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            env_labelled,
+            id: deployment.metadata.name,
+        }
+    }
+
+    /// The same without environment variables, as the answers to writes show it.
+    #[must_use]
+    pub fn without_variables(self) -> Self {
+        Self { environment_variables: BTreeMap::new(), ..self }
+    }
+
+    /// The same, being updated: the status of the Deployment does not know yet of the change just made.
+    #[must_use]
+    pub fn updating(self) -> Self {
+        Self { status: Status::Updating, ..self }
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.status
+    }
+}
+
+/// `YYYY-MM-DD hh:mm:ss` in UTC, as clients of this route parse it; empty if there is none.
+fn date_time<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match at {
+        Some(at) => serializer.collect_str(&at.strftime("%Y-%m-%d %H:%M:%S")),
+        None => serializer.serialize_str(""),
+    }
+}
+
+impl Row for ServiceRow {
+    fn name(&self) -> &str {
+        &self.id
+    }
+
+    fn matches(&self, filter: &ListFilter) -> bool {
+        let ListFilter { env, version, owner, phase, with_ttl } = filter;
+        env.as_ref().is_none_or(|env| self.env_labelled && self.envname == env.as_str())
+            && version.as_ref().is_none_or(|version| self.version == version.as_str())
+            && owner.as_ref().is_none_or(|owner| self.owner == owner.as_str())
+            && phase.is_none()
+            && !with_ttl
+    }
+
+    fn text_bytes(&self) -> usize {
+        let texts = [&self.id, &self.service_url, &self.owner, &self.envname, &self.version, &self.pvc_name];
+        let variables = self.environment_variables.iter().map(|(name, value)| name.len() + value.len());
+        texts.iter().map(|text| text.len()).sum::<usize>() + variables.sum::<usize>()
+    }
+
+    fn item(&self) -> impl Serialize + '_ {
+        self
+    }
+
+    fn detail(&self) -> impl Serialize + '_ {
+        self
+    }
+
+    fn gateway(&self) -> impl Serialize + '_ {
+        EnvService { row: self, env: Env::new(&self.envname, &self.version) }
+    }
+}
+
+/// `EnvService` of the `aenv` CLI and SDK: the row, with the environment as an object.
+#[derive(Serialize, ToSchema)]
+pub struct EnvService<'a> {
+    #[serde(flatten)]
+    row: &'a ServiceRow,
+    env: Env<'a>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::syntax::LabelValue;
+    use serde_json::{from_value, json, to_value};
+
+    fn row(name: &str, labels: serde_json::Value, status: serde_json::Value) -> ServiceRow {
+        let deployment = json!({
+            "metadata": {"name": name, "labels": labels, "creationTimestamp": "2026-11-23T07:45:42Z"},
+            "spec": {"replicas": 2, "template": {"spec": {"volumes": [{"persistentVolumeClaim": {"claimName": "wdata"}}]}}},
+            "status": status
+        });
+        let read = "2026-11-23T08:00:00.987Z".parse().unwrap();
+        ServiceRow::new(from_value(deployment).unwrap(), String::new(), read)
+    }
+
+    #[test]
+    fn a_row_has_the_recorded_fields() {
+        let labels =
+            json!({"business/aenv-name": "weather", "business/aenv-version": "1.0.2", "business/aenv-owner": "jun"});
+        let shown = to_value(row("weather-main", labels, json!({"availableReplicas": 1})).item()).unwrap();
+        assert_eq!(
+            shown,
+            json!({
+                "id": "weather-main", "status": "Updating", "service_url": "", "replicas": 2, "available_replicas": 1,
+                "owner": "jun", "envname": "weather", "version": "1.0.2", "pvc_name": "wdata",
+                "created_at": "2026-11-23 07:45:42", "updated_at": "2026-11-23 08:00:00"
+            })
+        );
+    }
+
+    #[test]
+    fn the_status_follows_the_replicas_and_the_rollout() {
+        let status = |status| row("x", json!({}), status).status();
+        assert_eq!(status(json!({})), Status::Creating);
+        assert_eq!(status(json!({"availableReplicas": 1})), Status::Updating);
+        assert_eq!(status(json!({"availableReplicas": 2})), Status::Running);
+        let failed = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]);
+        assert_eq!(status(json!({"availableReplicas": 1, "conditions": failed})), Status::Failed);
+    }
+
+    #[test]
+    fn without_a_label_the_environment_is_guessed_but_not_selected() {
+        let guessed = row("swe-bench-svc-x1y2z3", json!(null), json!(null));
+        assert_eq!(guessed.envname, "swe-bench");
+        let filter = ListFilter { env: LabelValue::new("swe-bench").ok(), ..ListFilter::default() };
+        assert!(!guessed.matches(&filter), "the API server's selector would not find it either");
+        assert!(row("x", json!({"business/aenv-name": "swe-bench"}), json!(null)).matches(&filter));
+    }
+
+    #[test]
+    fn the_gateway_shows_the_environment_as_an_object() {
+        let labels = json!({"business/aenv-name": "weather", "business/aenv-version": "1.0.2"});
+        let shown = to_value(row("w", labels, json!({})).gateway()).unwrap();
+        assert_eq!(shown["env"]["name"], "weather");
+        assert_eq!(shown["env"]["version"], "1.0.2");
+        assert_eq!(shown["id"], "w");
+    }
+}

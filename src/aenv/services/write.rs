@@ -1,0 +1,246 @@
+//! Making, changing and removing services.
+
+use super::read::{Fetch, GET_DEPLOYMENT};
+use super::view::ServiceRow;
+use super::{Services, build};
+use crate::aenv::environment::{ServiceChange, ServiceName, ServiceSpec, Storage};
+use crate::aenv::rows::Listing;
+use crate::aenv::templates::Templates;
+use crate::call::Call;
+use crate::cluster::{Creation, Error, Failed, Resource, slim};
+use crate::syntax::ObjectName;
+use http::StatusCode;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+const ENSURE_CLAIM: &str = "failed to ensure PVC";
+const CREATE_DEPLOYMENT: &str = "failed to create deployment";
+const CREATE_SERVICE: &str = "failed to create k8s service";
+const UPDATE_DEPLOYMENT: &str = "failed to update deployment";
+const DELETE_DEPLOYMENT: &str = "failed to delete deployment";
+const DELETE_SERVICE: &str = "failed to delete service";
+const DELETE_CLAIM: &str = "failed to delete PVC";
+
+/// How often a change is made on a fresh object because somebody else changed it in between. Each round is lost to
+/// another writer, so all of them move on.
+const UPDATE_ROUNDS: usize = 10;
+
+impl Services {
+    /// Makes the Deployment, the Service and, if it does not exist yet, the claim of `spec`: all of them or none.
+    ///
+    /// # Errors
+    /// [`Failed`]; a name that is taken is the API server's 409.
+    pub async fn create_service(&self, spec: ServiceSpec, deadline: Instant) -> Result<Listing<ServiceRow>, Failed> {
+        let (fetch, memo, templates) = (Arc::clone(&self.fetch), self.memo.clone(), self.templates.current());
+        let name = match &spec.name {
+            ServiceName::Given(name) => name.clone(),
+            ServiceName::Generated(prefix) => prefix.name(Uuid::new_v4().as_u64_pair().1),
+        };
+        let written = name.clone();
+        let make = move |creation: Arc<Creation>, call: Call| async move {
+            create(&fetch, &creation, &templates, &name, &spec, &call).await
+        };
+        self.writer.all_or_nothing(CREATE_DEPLOYMENT, deadline, make, move || memo.forget(&written)).await
+    }
+
+    /// Changes replicas, image and environment variables of every container, as far as `change` says.
+    ///
+    /// # Errors
+    /// [`Failed`]; a Deployment that does not exist is the API server's 404.
+    pub async fn update_service(
+        &self,
+        name: ObjectName,
+        change: ServiceChange,
+        deadline: Instant,
+    ) -> Result<Listing<ServiceRow>, Failed> {
+        let (fetch, memo) = (Arc::clone(&self.fetch), self.memo.clone());
+        let write = move |call: Call| async move {
+            let changed = update(&fetch, &name, &change, &call).await;
+            if changed.as_ref().err().is_none_or(tells_of_change) {
+                memo.forget(&name);
+            }
+            changed
+        };
+        self.writer.finish(UPDATE_DEPLOYMENT, deadline, write).await
+    }
+
+    /// Removes the Deployment and the Service `name`, and with `storage` the claim that the Deployment mounts. What
+    /// is gone already is no failure.
+    ///
+    /// # Errors
+    /// [`Failed`].
+    pub async fn delete_service(&self, name: ObjectName, storage: bool, deadline: Instant) -> Result<(), Failed> {
+        let (fetch, memo) = (Arc::clone(&self.fetch), self.memo.clone());
+        let write = move |call: Call| async move {
+            let mut touched = false;
+            let deleted = delete(&fetch, &name, storage, &mut touched, &call).await;
+            if touched || deleted.as_ref().err().is_none_or(tells_of_change) {
+                memo.forget(&name);
+            }
+            deleted
+        };
+        self.writer.finish(DELETE_DEPLOYMENT, deadline, write).await
+    }
+}
+
+/// Whether a write that failed so may have changed something, or shows that what is remembered is old. A refusal does
+/// neither: what is remembered outlives the writes that an overload turns away.
+fn tells_of_change(failed: &Failed) -> bool {
+    failed.source.leaves_outcome_open() || failed.source.has_status(StatusCode::NOT_FOUND)
+}
+
+async fn create(
+    fetch: &Fetch,
+    creation: &Creation,
+    templates: &Templates,
+    name: &ObjectName,
+    spec: &ServiceSpec,
+    call: &Call,
+) -> Result<Listing<ServiceRow>, Failed> {
+    if let Some(storage) = &spec.storage {
+        ensure_claim(fetch, creation, templates, storage, spec, call).await?;
+    }
+    let deployment = build::deployment(templates.deployment().clone(), name, spec);
+    let deployment: slim::Deployment =
+        creation.create(Resource::Deployments, name, &deployment, CREATE_DEPLOYMENT, call).await?;
+    let service = build::service(templates.service().clone(), name, spec);
+    let service: slim::Service = creation.create(Resource::Services, name, &service, CREATE_SERVICE, call).await?;
+    let row = ServiceRow::new(deployment, fetch.url(Some(&service)), Timestamp::now());
+    Ok(Listing::new([row.without_variables()]))
+}
+
+/// A claim that exists is used as it is; it may be shared with other services and is not ours to remove.
+async fn ensure_claim(
+    fetch: &Fetch,
+    creation: &Creation,
+    templates: &Templates,
+    storage: &Storage,
+    spec: &ServiceSpec,
+    call: &Call,
+) -> Result<(), Failed> {
+    match fetch.cluster.get::<slim::Object>(Resource::Claims, &storage.claim, call).await {
+        Ok(claim) if claim.metadata.deletion_timestamp.is_none() => return Ok(()),
+        // A service on it would lose its storage a moment later.
+        Ok(_) => return Err(Failed::to(ENSURE_CLAIM)(Error::being_deleted(Resource::Claims, &storage.claim))),
+        Err(error) if error.has_status(StatusCode::NOT_FOUND) => {}
+        Err(error) => return Err(Failed::to(ENSURE_CLAIM)(error)),
+    }
+    let claim = build::claim(templates.claim().clone(), storage, spec);
+    match creation.create::<Value>(Resource::Claims, &storage.claim, &claim, ENSURE_CLAIM, call).await {
+        // Somebody else has made it since the look.
+        Err(failed) if failed.source.is_already_exists() => Ok(()),
+        outcome => outcome.map(drop),
+    }
+}
+
+async fn update(
+    fetch: &Fetch,
+    name: &ObjectName,
+    change: &ServiceChange,
+    call: &Call,
+) -> Result<Listing<ServiceRow>, Failed> {
+    let get = || async {
+        fetch.cluster.get::<Value>(Resource::Deployments, name, call).await.map_err(Failed::to(GET_DEPLOYMENT))
+    };
+    // The URL first: once the change is made, nothing may fail any more.
+    let (mut object, url) = tokio::try_join!(get(), fetch.get_url(name, call))?;
+    let mut round = 1;
+    let updated = loop {
+        apply(change, &mut object);
+        match fetch.cluster.replace::<slim::Deployment>(Resource::Deployments, name, &object, call).await {
+            Err(error) if error.has_status(StatusCode::CONFLICT) && round < UPDATE_ROUNDS => {
+                round += 1;
+                object = get().await?;
+            }
+            outcome => break outcome.map_err(Failed::to(UPDATE_DEPLOYMENT))?,
+        }
+    };
+    let row = ServiceRow::new(updated, url, Timestamp::now());
+    Ok(Listing::new([row.updating().without_variables()]))
+}
+
+/// Changes a Deployment as the API server gave it, so that no field is lost that this program does not know.
+fn apply(change: &ServiceChange, deployment: &mut Value) {
+    if let Some(replicas) = change.replicas {
+        deployment["spec"]["replicas"] = replicas.into();
+    }
+    let containers = deployment.pointer_mut("/spec/template/spec/containers").and_then(Value::as_array_mut);
+    for container in containers.into_iter().flatten() {
+        if let Some(image) = &change.image {
+            container["image"] = image.as_str().into();
+        }
+        if !change.variables.is_empty() && !container["env"].is_array() {
+            container["env"] = json!([]);
+        }
+        let Some(variables) = container["env"].as_array_mut() else { continue };
+        for (name, value) in &change.variables {
+            let variable = json!({"name": name, "value": value});
+            match variables.iter_mut().find(|known| known["name"] == **name) {
+                Some(known) => *known = variable,
+                None => variables.push(variable),
+            }
+        }
+    }
+}
+
+/// Deletes one object after the other; `touched` tells whether any of them was there, however it ends.
+async fn delete(
+    fetch: &Fetch,
+    name: &ObjectName,
+    storage: bool,
+    touched: &mut bool,
+    call: &Call,
+) -> Result<(), Failed> {
+    // The claim first: only the Deployment knows which it is, so that a deletion that fails halfway can be had again.
+    // Kubernetes keeps a claim until no pod uses it.
+    let claim = if storage { claim_of(fetch, name, call).await? } else { None };
+    let claim = claim.as_ref().map(|claim| (Resource::Claims, claim, DELETE_CLAIM));
+    let others = [(Resource::Deployments, name, DELETE_DEPLOYMENT), (Resource::Services, name, DELETE_SERVICE)];
+    for (resource, name, action) in claim.into_iter().chain(others) {
+        *touched |= fetch.cluster.delete(resource, name, call).await.map_err(Failed::to(action))?;
+    }
+    Ok(())
+}
+
+async fn claim_of(fetch: &Fetch, name: &ObjectName, call: &Call) -> Result<Option<ObjectName>, Failed> {
+    match fetch.cluster.get::<slim::Deployment>(Resource::Deployments, name, call).await {
+        Ok(deployment) => Ok(deployment.claim_name().and_then(|claim| ObjectName::new(claim).ok())),
+        Err(error) if error.has_status(StatusCode::NOT_FOUND) => Ok(None),
+        Err(error) => Err(Failed::to(GET_DEPLOYMENT)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_touches_what_it_names_and_nothing_else() {
+        let mut deployment = json!({
+            "metadata": {"resourceVersion": "7", "futureField": {"kept": true}},
+            "spec": {"replicas": 1, "template": {"spec": {"containers": [
+                {"name": "main", "image": "a:1", "env": [{"name": "K", "valueFrom": {"fieldRef": {}}}]},
+                {"name": "side", "image": "b:1"}
+            ]}}}
+        });
+        let change = ServiceChange {
+            replicas: Some(3),
+            image: Some("c:2".into()),
+            variables: [("K".to_owned(), "v".to_owned())].into(),
+        };
+        apply(&change, &mut deployment);
+        assert_eq!(
+            deployment,
+            json!({
+                "metadata": {"resourceVersion": "7", "futureField": {"kept": true}},
+                "spec": {"replicas": 3, "template": {"spec": {"containers": [
+                    {"name": "main", "image": "c:2", "env": [{"name": "K", "value": "v"}]},
+                    {"name": "side", "image": "c:2", "env": [{"name": "K", "value": "v"}]}
+                ]}}}
+            })
+        );
+    }
+}

@@ -1,0 +1,116 @@
+//! Collects what was given: the chart's variable, the file, the environment, the flags.
+//!
+//! The crate `config` parses the file. The sources are kept side by side rather than merged into one of its trees:
+//! a merged value hides the weaker one's faults and no longer knows which variable or flag it came from.
+
+use super::fault::Fault;
+use super::given::{Entry, Given, Source};
+use super::{CHART_VARIABLE, VARIABLE_PREFIX};
+use crate::config::cli::Flags;
+use ::config::{ConfigError, FileFormat, Format, Map, Value, ValueKind};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// Everything that was given, the weakest first, and what is wrong with the sources themselves.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    pub(super) entries: Vec<Entry>,
+    pub(super) faults: Vec<Fault>,
+}
+
+impl Sources {
+    /// Collects all sources. `standard_file` is read if the flags name no file, and may be missing.
+    pub(super) fn collect(
+        flags: &Flags,
+        environment: impl IntoIterator<Item = (String, String)>,
+        standard_file: &Path,
+    ) -> Self {
+        // An empty variable is one that a template left empty: as good as none.
+        let given = environment.into_iter().map(|(name, value)| (name, value.trim().to_owned()));
+        let environment: BTreeMap<_, _> = given.filter(|(_, value)| !value.is_empty()).collect();
+        let mut sources = Self::default();
+        match &flags.config {
+            Some(path) => sources.file(path, true),
+            None => sources.file(standard_file, false),
+        }
+        sources.chart_variable(&environment);
+        sources.variables(&environment);
+        sources.flags(flags);
+        sources
+    }
+
+    fn push(&mut self, source: Source, path: String, given: Given) {
+        self.entries.push(Entry { source, path, given });
+    }
+
+    fn chart_variable(&mut self, environment: &BTreeMap<String, String>) {
+        if let Some(suffix) = environment.get(CHART_VARIABLE) {
+            let source = Source::Variable(CHART_VARIABLE.to_owned());
+            self.push(source, "services.domain_suffix".to_owned(), Given::Text(suffix.clone()));
+        }
+    }
+
+    fn variables(&mut self, environment: &BTreeMap<String, String>) {
+        for (name, value) in environment {
+            if let Some(rest) = name.strip_prefix(VARIABLE_PREFIX) {
+                let path = rest.to_ascii_lowercase().replace("__", ".");
+                self.push(Source::Variable(name.clone()), path, Given::Text(value.clone()));
+            }
+        }
+    }
+
+    fn flags(&mut self, flags: &Flags) {
+        for (flag, path, value) in flags.settings() {
+            self.push(Source::Flag(flag), path.to_owned(), Given::Text(value.to_owned()));
+        }
+    }
+
+    fn file(&mut self, path: &Path, required: bool) {
+        let source = Source::File(path.to_owned());
+        let sections = match fs::read_to_string(path) {
+            Ok(text) => parse(&text),
+            Err(error) if error.kind() == ErrorKind::NotFound && !required => return,
+            Err(error) => Err(format!("cannot be read: {error}")),
+        };
+        match sections {
+            Ok(sections) => sections.into_iter().for_each(|(name, value)| self.section(&source, &name, value)),
+            Err(problem) => self.faults.push(Fault::of_source(source, problem)),
+        }
+    }
+
+    fn section(&mut self, source: &Source, name: &str, value: Value) {
+        match value.kind {
+            ValueKind::Table(keys) if !keys.is_empty() => {
+                for (key, value) in keys.into_iter().collect::<BTreeMap<_, _>>() {
+                    self.push(source.clone(), format!("{name}.{key}"), Given::Yaml(value.kind));
+                }
+            }
+            _ if name.contains('.') => {
+                let problem = "a key stands beneath the name of its section, not behind it".to_owned();
+                self.faults.push(Fault::at(source, name, problem));
+            }
+            ValueKind::Table(_) => self.push(source.clone(), name.to_owned(), Given::Yaml(ValueKind::Nil)),
+            value => self.push(source.clone(), name.to_owned(), Given::Yaml(value)),
+        }
+    }
+}
+
+/// The sections of a file, in a lasting order. A file without anything but comments has none.
+fn parse(text: &str) -> Result<BTreeMap<String, Value>, String> {
+    let text = text.trim_start_matches('\u{feff}');
+    let is_blank = |line: &str| matches!(line.trim(), "" | "---" | "...") || line.trim_start().starts_with('#');
+    if text.lines().all(is_blank) {
+        return Ok(BTreeMap::new());
+    }
+    let sections: Map<_, _> = FileFormat::Yaml.parse(None, text).map_err(|error| {
+        // Then it is valid YAML of another shape, which the error would repeat: somebody's token file, perhaps.
+        if error.is::<Box<ConfigError>>() {
+            "is not a settings file: there is no mapping of sections at its top level".to_owned()
+        } else {
+            format!("is not valid YAML: {error}")
+        }
+    })?;
+    Ok(sections.into_iter().collect())
+}

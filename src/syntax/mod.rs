@@ -1,0 +1,14 @@
+//! Text formats that Kubernetes and Go define: names, label values, selectors, quantities, durations.
+//!
+//! Every value here is checked when it is made, so that a selector, a path or an object never holds unchecked text.
+//! Imports nothing of the crate.
+
+mod go_duration;
+mod list_filter;
+mod names;
+mod quantity;
+
+pub use go_duration::parse_go_duration;
+pub use list_filter::{ENV_NAME, ENV_VERSION, ListFilter, OWNER, Phase, TTL};
+pub use names::{Invalid, LabelValue, NamePrefix, ObjectName, TemplateName, check_label_key};
+pub use quantity::Quantity;
