@@ -7,17 +7,16 @@
 use aenv_controller::aenv::instances::InstanceRow;
 use aenv_controller::aenv::rows::{Listing, Shape};
 use aenv_controller::cluster::{Failed, slim};
-use aenv_controller::memo::{Key, Limits, Memo, ReadOptions};
+use aenv_controller::memo::{Key, Limits, Memo, Metrics, ReadOptions};
 use aenv_controller::reload::Live;
 use aenv_controller::syntax::ListFilter;
-use aenv_controller::telemetry::metrics::Metrics;
+use aenv_controller::telemetry::metrics::Registry;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::hint::black_box;
-use std::sync::Arc;
 use tokio::runtime::Runtime;
 use tokio::time::{Duration, Instant};
 
@@ -71,7 +70,7 @@ fn remember(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("threads can be started");
     let hour = Duration::from_secs(3600);
     let limits = Live::new(Limits { list_ttl: hour, get_ttl: hour, fetch_deadline: hour, ..Limits::default() });
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Metrics::new(&Registry::new());
     let memo: Memo<_, Failed> =
         Memo::new("bench", 1 << 26, limits, Box::new(|| false), runtime.handle().clone(), metrics);
     let everything = Key::List(ListFilter::default());

@@ -4,7 +4,8 @@ use crate::config::Settings;
 use crate::credentials::{
     CertificateFiles, Credential, CredentialFault, CredentialFaults, Mounted, Source, TokensFile,
 };
-use crate::telemetry::metrics::Metrics;
+use crate::reload::Metrics;
+use crate::telemetry::metrics::Registry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ pub(super) struct Credentials {
 
 impl Credentials {
     /// Reads what `settings` name.
-    pub(super) fn open(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Self, CredentialFaults> {
+    pub(super) fn open(settings: &Settings, metrics: &Metrics) -> Result<Self, CredentialFaults> {
         let mut faults = disagreements(settings);
         let tokens = settings.auth.tokens_file.clone().map(TokensFile::new);
         let opened = Self {
@@ -51,11 +52,11 @@ impl Credentials {
 /// # Errors
 /// Everything that is wrong with them.
 pub fn check_credentials(settings: &Settings) -> Result<Vec<String>, CredentialFaults> {
-    Credentials::open(settings, &Arc::new(Metrics::new())).map(|opened| opened.warnings())
+    Credentials::open(settings, &Metrics::new(&Registry::new())).map(|opened| opened.warnings())
 }
 
-fn open<S: Source>(source: S, metrics: &Arc<Metrics>, faults: &mut Vec<CredentialFault>) -> Option<Arc<Mounted<S>>> {
-    match Mounted::open(source, Arc::clone(metrics)) {
+fn open<S: Source>(source: S, metrics: &Metrics, faults: &mut Vec<CredentialFault>) -> Option<Arc<Mounted<S>>> {
+    match Mounted::open(source, metrics.clone()) {
         Ok(mounted) => Some(Arc::new(mounted)),
         Err(wrong) => {
             faults.extend(wrong);

@@ -7,9 +7,9 @@ use crate::cluster::Paging;
 use crate::config::Settings;
 use crate::doctor::report::{Finding, Report, Severity};
 use crate::doctor::{self, Patient};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::Registry;
+use crate::{cluster, throttle};
 use std::io::{self, Write};
-use std::sync::Arc;
 
 /// Examines what `settings` mean and writes a line for each step to `out`. Tells how bad the worst of it is.
 ///
@@ -34,9 +34,9 @@ async fn examine_with(settings: &Settings, templates: &Templates, report: &mut R
         }
     };
     let (address, source) = (located.config.cluster_url.to_string(), located.source.clone());
-    let metrics = Arc::new(Metrics::new());
-    let tuning = Tuning::new(settings, &metrics);
-    let cluster = match connect(settings, located, namespace, &tuning, metrics) {
+    let registry = Registry::new();
+    let tuning = Tuning::new(settings, throttle::Metrics::new(&registry));
+    let cluster = match connect(settings, located, namespace, &tuning, cluster::Metrics::new(&registry)) {
         Ok(cluster) => cluster,
         Err(error) => {
             let finding = Finding::wrong(error.to_string(), "Mend the credentials or certificates that it names.");

@@ -23,7 +23,9 @@ use crate::http::server::{Limits, Listener, MoreRoutes, serve_api, serve_health,
 use crate::http::status::Replica;
 use crate::http::waiting::Waiting;
 use crate::memo::{self, Memo};
-use crate::telemetry::metrics::Metrics;
+use crate::reload::Metrics as ReloadMetrics;
+use crate::telemetry::metrics::Registry;
+use crate::{http, throttle};
 use credentials::Credentials;
 use std::io;
 use std::net::SocketAddr;
@@ -85,7 +87,7 @@ pub struct Running {
     lame_duck: Duration,
     drain: Duration,
     tuning: Tuning,
-    counted: Arc<Metrics>,
+    reloads: ReloadMetrics,
 }
 
 impl Running {
@@ -165,10 +167,13 @@ pub async fn find_cluster(settings: &Settings) -> Result<Located, StartError> {
 /// [`StartError`]; the process should end then.
 pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) -> Result<Running, StartError> {
     let server = &settings.server;
-    let metrics = Arc::new(Metrics::new());
-    let tuning = Tuning::new(settings, &metrics);
-    let templates = Arc::new(TemplateStore::open(settings.templates.dir.clone(), Arc::clone(&metrics))?);
-    let credentials = Credentials::open(settings, &metrics)?;
+    let registry = Registry::new();
+    let calls = throttle::Metrics::new(&registry);
+    let answers = memo::Metrics::new(&registry);
+    let reloads = ReloadMetrics::new(&registry);
+    let tuning = Tuning::new(settings, calls.clone());
+    let templates = Arc::new(TemplateStore::open(settings.templates.dir.clone(), reloads.clone())?);
+    let credentials = Credentials::open(settings, &reloads)?;
     let current = templates.current();
     let (namespace, _) = namespace_of(settings, &current);
     announce(settings, &cluster, namespace);
@@ -179,16 +184,16 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         let throttle = tuning.throttle.clone();
         Box::new(move || throttle.is_closed())
     };
-    let cluster = connect(settings, cluster, namespace, &tuning, Arc::clone(&metrics))?;
+    let cluster = connect(settings, cluster, namespace, &tuning, cluster::Metrics::new(&registry))?;
     let writer = Writer::new(Arc::new(cluster), Handle::current());
     // Descriptions of environments are few and small; the rest is shared evenly.
     let for_environments = settings.memo.max_bytes / 16;
     let max_bytes = (settings.memo.max_bytes - for_environments) / 2;
     let (objects, runtime) = (&tuning.objects, Handle::current());
     let services_memo =
-        Memo::new("services", max_bytes, objects.clone(), is_closed(), runtime.clone(), Arc::clone(&metrics));
+        Memo::new("services", max_bytes, objects.clone(), is_closed(), runtime.clone(), answers.clone());
     let instances_memo =
-        Memo::new("instances", max_bytes, objects.clone(), is_closed(), runtime.clone(), Arc::clone(&metrics));
+        Memo::new("instances", max_bytes, objects.clone(), is_closed(), runtime.clone(), answers.clone());
     let domain = format!("{namespace}.{}", settings.services.domain_suffix);
     let envhub_memo = Memo::new(
         "environments",
@@ -196,7 +201,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         tuning.environments.clone(),
         Box::new(|| false),
         runtime,
-        Arc::clone(&metrics),
+        answers.clone(),
     );
     let envhub = settings.envhub.url.as_deref().map(|url| EnvHub::new(url, envhub_memo)).transpose();
     let readiness = Readiness::ready();
@@ -208,7 +213,9 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         readiness: readiness.clone(),
         guard: credentials.tokens.clone(),
         waiting: Waiting::new(server.max_waiting),
-        metrics: Arc::clone(&metrics),
+        metrics: http::Metrics::new(&registry),
+        answers,
+        calls,
         throttle: tuning.throttle.clone(),
         freshness: tuning.objects.clone(),
         replica: Replica::starting(replica_name()),
@@ -217,9 +224,8 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let listen = |key, addr| move |error| StartError::Listen { key, addr, error };
     let health_addr = SocketAddr::new(server.bind, server.readiness_port);
     let api_addr = SocketAddr::new(server.bind, server.port);
-    let counted = Arc::clone(&metrics);
     let guard = credentials.tokens.filter(|_| settings.auth.metrics);
-    let metrics = serve_metrics(server.metrics_addr, metrics, guard)
+    let metrics = serve_metrics(server.metrics_addr, registry, guard)
         .map_err(listen("server.metrics_addr, --metrics-addr", server.metrics_addr))?;
     let limits = Limits {
         connections: server.max_connections,
@@ -240,7 +246,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         lame_duck: server.lame_duck,
         drain: server.drain,
         tuning,
-        counted,
+        reloads,
     })
 }
 
@@ -264,7 +270,7 @@ fn connect(
     cluster: Located,
     namespace: &str,
     tuning: &Tuning,
-    metrics: Arc<Metrics>,
+    metrics: cluster::Metrics,
 ) -> Result<Cluster, StartError> {
     let Located { config, source } = cluster;
     Cluster::new(config, cluster_settings(settings, namespace, tuning), tuning.throttle.clone(), metrics)

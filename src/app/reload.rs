@@ -3,7 +3,7 @@
 
 use super::{Running, announce_rate};
 use crate::config::{Change, Reloaded, Reloader, environment};
-use crate::reload::Watch;
+use crate::reload::{Outcome, Watch};
 use crate::telemetry::logger::Logger;
 use log::Level;
 use std::future::pending;
@@ -54,7 +54,7 @@ impl Tuner {
         let outcome = match self.reloader.reload(environment()) {
             Reloaded::Unchanged => {
                 log::log!(aside, "the settings are unchanged");
-                "unchanged"
+                Outcome::Unchanged
             }
             Reloaded::Changed { live, restart } => {
                 if !restart.is_empty() {
@@ -63,22 +63,22 @@ impl Tuner {
                 }
                 if live.is_empty() {
                     log::info!("the settings are in order, and nothing that can be changed now is different");
-                    "unchanged"
+                    Outcome::Unchanged
                 } else {
                     self.apply(running, &live);
-                    "applied"
+                    Outcome::Applied
                 }
             }
             Reloaded::Refused(faults) => {
                 log::error!("the settings have changed, but are refused; the last good ones stay:\n{faults}");
-                "refused"
+                Outcome::Refused
             }
             Reloaded::StillRefused => {
                 log::log!(aside, "the settings are still refused, for the same faults; the last good ones stay");
-                "refused"
+                Outcome::Refused
             }
         };
-        running.counted.settings_reload(outcome);
+        running.reloads.settings.inc(outcome);
     }
 
     fn apply(&self, running: &Running, live: &[Change]) {

@@ -5,10 +5,8 @@ use crate::cluster::retry::Policy;
 use crate::cluster::{ListPlan, Paging};
 use crate::config::{self, Settings};
 use crate::reload::Live;
-use crate::telemetry::metrics::Metrics;
 use crate::throttle::Throttle;
 use crate::{http, memo, throttle};
-use std::sync::Arc;
 use tokio::runtime::Handle;
 
 /// The values that may change while the controller runs, each shared with the layer that reads it.
@@ -23,10 +21,10 @@ pub(super) struct Tuning {
 
 impl Tuning {
     /// The values of `settings`. The throttle's alarms run on the runtime that this is called in.
-    pub(super) fn new(settings: &Settings, metrics: &Arc<Metrics>) -> Self {
+    pub(super) fn new(settings: &Settings, metrics: throttle::Metrics) -> Self {
         let limits = throttle_limits(&settings.throttle);
         Self {
-            throttle: Throttle::new(limits, Handle::current(), Arc::clone(metrics)),
+            throttle: Throttle::new(limits, Handle::current(), metrics),
             retry: Live::new(retry_policy(&settings.retry)),
             paging: Live::new(paging(&settings.list)),
             objects: Live::new(object_limits(settings)),

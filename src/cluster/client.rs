@@ -5,12 +5,12 @@
 
 use super::error::Error;
 use super::inspect;
+use super::metrics::Metrics;
 use super::resource::Resource;
 use super::retry::{Policy, Retries};
 use super::timeout::Timeouts;
 use crate::call::{Call, Operation};
 use crate::reload::Live;
-use crate::telemetry::metrics::Metrics;
 use crate::throttle::Throttle;
 use crate::throttle::layer::{Settling, ThrottleLayer};
 use bytes::Bytes;
@@ -23,7 +23,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use kube::client::{Body, ConfigExt};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use tokio::time::{Duration, timeout_at};
 use tower::{BoxError, ServiceBuilder};
 
@@ -78,7 +77,7 @@ impl Cluster {
         mut config: kube::Config,
         settings: Settings,
         throttle: Throttle,
-        metrics: Arc<Metrics>,
+        metrics: Metrics,
     ) -> Result<Self, kube::Error> {
         let user_agent =
             HeaderValue::from_str(&settings.user_agent).map_err(|error| kube::Error::HttpError(error.into()))?;

@@ -5,12 +5,11 @@
 
 use super::budget::RetryBudget;
 use super::error::Error;
+use super::metrics::{Metrics, Retry};
 use crate::call::Call;
 use crate::reload::Live;
-use crate::telemetry::metrics::Metrics;
 use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff};
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use tokio::time::{Duration, sleep};
 
 /// How often and how soon a failed attempt is made again.
@@ -40,11 +39,11 @@ impl Policy {
 pub(super) struct Retries {
     policy: Live<Policy>,
     budget: RetryBudget,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
 }
 
 impl Retries {
-    pub(super) fn new(policy: Live<Policy>, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(policy: Live<Policy>, metrics: Metrics) -> Self {
         Self { policy, budget: RetryBudget::default(), metrics }
     }
 
@@ -81,7 +80,7 @@ impl Retries {
                 return Err(error);
             }
             if !error.is_overload() && !self.budget.withdraw() {
-                self.metrics.retry("withheld");
+                self.metrics.retries.inc(Retry::Withheld);
                 return Err(error);
             }
             log::debug!("trying again in {}ms: {error}", delay.as_millis());
@@ -89,7 +88,7 @@ impl Retries {
             if !call.may_be_retried() {
                 return Err(error);
             }
-            self.metrics.retry("made");
+            self.metrics.retries.inc(Retry::Made);
         }
     }
 }
@@ -97,6 +96,7 @@ impl Retries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::metrics::Registry;
     use http::StatusCode;
     use tokio::time::Instant;
 
@@ -116,7 +116,7 @@ mod tests {
     }
 
     fn retries() -> Retries {
-        Retries::new(Live::new(POLICY), Arc::new(Metrics::new()))
+        Retries::new(Live::new(POLICY), Metrics::new(&Registry::new()))
     }
 
     fn call_for(seconds: u64) -> Call {

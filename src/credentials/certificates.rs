@@ -205,7 +205,8 @@ fn timestamp(time: UnixTime) -> Option<Timestamp> {
 mod tests {
     use super::*;
     use crate::credentials::Mounted;
-    use crate::telemetry::metrics::Metrics;
+    use crate::reload::Metrics;
+    use crate::telemetry::metrics::Registry;
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
     use std::fs;
     use tempfile::TempDir;
@@ -236,7 +237,7 @@ mod tests {
                 client_authorities: client_authorities.map(path),
             };
             let folder = format!("{}/", self.0.path().display());
-            let mounted = Mounted::open(source, Arc::new(Metrics::new()));
+            let mounted = Mounted::open(source, Metrics::new(&Registry::new()));
             mounted.map(|mounted| mounted.current()).map_err(|faults| faults.to_string().replace(&folder, ""))
         }
 

@@ -8,7 +8,7 @@
 //! state of the files.
 
 use super::{CredentialFault, CredentialFaults, Hash, hash};
-use crate::telemetry::metrics::Metrics;
+use crate::reload::{Metrics, Outcome};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs;
@@ -77,7 +77,7 @@ impl Contents {
 /// A credential that is re-read when its files change.
 pub struct Mounted<S: Source> {
     source: S,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     state: Mutex<State<S::Credential>>,
 }
 
@@ -93,7 +93,7 @@ impl<S: Source> Mounted<S> {
     ///
     /// # Errors
     /// Everything that is wrong with the files now.
-    pub fn open(source: S, metrics: Arc<Metrics>) -> Result<Self, CredentialFaults> {
+    pub fn open(source: S, metrics: Metrics) -> Result<Self, CredentialFaults> {
         let contents = Contents::read(source.files());
         let current = Arc::new(source.make(&contents)?);
         let state = State { current, seen: contents.print(), looked: Instant::now() };
@@ -128,14 +128,14 @@ impl<S: Source> Mounted<S> {
                     log::warn!("{warning}");
                 }
                 state.current = Arc::new(credential);
-                "applied"
+                Outcome::Applied
             }
             Err(faults) => {
                 log::warn!("{} have changed, but cannot be used; the last good ones stay:\n{faults}", S::NAME);
-                "refused"
+                Outcome::Refused
             }
         };
-        self.metrics.credential_reload(S::NAME, outcome);
+        self.metrics.credential(S::NAME, outcome);
     }
 }
 
@@ -144,6 +144,7 @@ mod tests {
     use super::super::TokensFile;
     use super::*;
     use crate::credentials::Scope;
+    use crate::telemetry::metrics::Registry;
     use std::os::unix::fs::symlink;
     use tempfile::TempDir;
 
@@ -177,13 +178,16 @@ mod tests {
 
     struct Watched {
         mounted: Mounted<TokensFile>,
+        registry: Registry,
         start: Instant,
     }
 
     impl Watched {
         fn open(secret: &Secret) -> Self {
             let source = TokensFile::new(secret.mount.path().join("tokens"));
-            Self { mounted: Mounted::open(source, Arc::new(Metrics::new())).unwrap(), start: Instant::now() }
+            let registry = Registry::new();
+            let mounted = Mounted::open(source, Metrics::new(&registry)).unwrap();
+            Self { mounted, registry, start: Instant::now() }
         }
 
         /// Which tokens are known after so many seconds.
@@ -194,7 +198,7 @@ mod tests {
 
         #[track_caller]
         fn reloads(&self, outcome: &str, count: u64) {
-            let text = String::from_utf8(self.mounted.metrics.render()).unwrap();
+            let text = String::from_utf8(self.registry.render()).unwrap();
             let line = format!(
                 "aenv_controller_credential_reloads_total{{credential=\"tokens\",outcome=\"{outcome}\"}} {count}\n"
             );

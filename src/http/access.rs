@@ -29,7 +29,7 @@ pub(super) async fn log_and_count(
     let status = response.status();
     let route = request.match_pattern();
     if let Some(api) = request.app_data::<Data<Api>>() {
-        api.metrics.http_request(
+        api.metrics.request(
             route.as_deref().unwrap_or("none"),
             method_label(request.method().as_str()),
             status.as_u16(),

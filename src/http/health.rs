@@ -5,7 +5,7 @@
 use super::auth::{Guard, caller};
 use super::error::ApiError;
 use crate::credentials::Scope;
-use crate::telemetry::metrics::{self, Metrics};
+use crate::telemetry::metrics::{self, Registry};
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Data, ServiceConfig, get, resource};
 use actix_web::{HttpRequest, HttpResponse};
@@ -44,9 +44,9 @@ pub fn health_routes(config: &mut ServiceConfig, readiness: Readiness) {
 }
 
 /// `/metrics`, for those whom `guard` lets read.
-pub fn metrics_routes(config: &mut ServiceConfig, metrics: Arc<Metrics>, guard: Guard) {
+pub fn metrics_routes(config: &mut ServiceConfig, metrics: Registry, guard: Guard) {
     config
-        .app_data(Data::from(metrics))
+        .app_data(Data::new(metrics))
         .app_data(Data::new(guard))
         .service(resource("/metrics").route(get().to(render_metrics)));
 }
@@ -61,7 +61,7 @@ async fn readyz(readiness: Data<Readiness>) -> HttpResponse {
 
 async fn render_metrics(
     request: HttpRequest,
-    metrics: Data<Metrics>,
+    metrics: Data<Registry>,
     guard: Data<Guard>,
 ) -> Result<HttpResponse, ApiError> {
     if let Some(tokens) = guard.as_ref() {

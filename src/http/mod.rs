@@ -11,6 +11,7 @@ pub mod error;
 mod gateway;
 pub mod health;
 mod identify;
+mod metrics;
 mod openapi;
 mod pace;
 mod page;
@@ -26,6 +27,7 @@ pub mod waiting;
 mod write;
 
 pub use auth::{Guard, Refusal};
+pub use metrics::Metrics;
 
 use access::log_and_count;
 use identify::identify;
@@ -35,15 +37,13 @@ use crate::aenv::instances::Instances;
 use crate::aenv::services::Services;
 use crate::memo;
 use crate::reload::Live;
-use crate::telemetry::metrics::Metrics;
-use crate::throttle::Throttle;
+use crate::throttle::{self, Throttle};
 use actix_web::HttpResponse;
 use actix_web::web::{self, QueryConfig, ServiceConfig};
 use error::ApiError;
 use health::Readiness;
 use route::{Route, at};
 use status::Replica;
-use std::sync::Arc;
 use tokio::time::Duration;
 use waiting::Waiting;
 
@@ -75,7 +75,11 @@ pub struct Api {
     /// Who may wait for an answer.
     pub waiting: Waiting,
     /// Where requests are counted.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Metrics,
+    /// Where answers are counted.
+    pub answers: memo::Metrics,
+    /// Where API calls are counted.
+    pub calls: throttle::Metrics,
     /// What holds calls up.
     pub throttle: Throttle,
     /// How long answers about objects are kept.

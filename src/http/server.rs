@@ -8,7 +8,7 @@ use super::tls::{Entrance, Wire};
 use super::waiting::admit;
 use super::{Api, identify, log_and_count, routes};
 use crate::credentials::{CertificateFiles, Mounted};
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::Registry;
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Protocol};
 use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
@@ -196,9 +196,9 @@ pub fn serve_health(addr: SocketAddr, readiness: Readiness) -> io::Result<Listen
 ///
 /// # Errors
 /// If the address cannot be bound.
-pub fn serve_metrics(addr: SocketAddr, metrics: Arc<Metrics>, guard: Guard) -> io::Result<Listener> {
+pub fn serve_metrics(addr: SocketAddr, metrics: Registry, guard: Guard) -> io::Result<Listener> {
     let server = HttpServer::new(move || {
-        let (metrics, guard) = (Arc::clone(&metrics), guard.clone());
+        let (metrics, guard) = (metrics.clone(), guard.clone());
         App::new().configure(|config| metrics_routes(config, metrics, guard))
     });
     let server = server.workers(1).disable_signals().bind(addr)?;

@@ -8,8 +8,8 @@ use super::error::mime;
 use super::query::NoQuery;
 use crate::aenv::envelope::Envelope;
 use crate::call::Lane;
-use crate::telemetry::metrics::{Metrics, Waited};
 use crate::throttle::gate::Closed;
+use crate::throttle::{Metrics, Queue};
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::web::Query;
@@ -70,9 +70,9 @@ struct Throttle {
     closed: Option<Gate>,
     in_flight: i64,
     #[schema(value_type = BTreeMap<String, BTreeMap<String, f64>>)]
-    lanes: BTreeMap<&'static str, Waited>,
+    lanes: BTreeMap<&'static str, Queue>,
     /// Attempts that were not let through, by reason.
-    refused: BTreeMap<String, u64>,
+    refused: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -120,9 +120,9 @@ pub(super) async fn show_status(ask: Ask, _: Query<NoQuery>) -> Answer {
     let status = Status {
         replica: &api.replica,
         list_ttl_ms: api.freshness.get().list_ttl.as_millis(),
-        throttle: throttle(&api.metrics, api.throttle.closed()),
-        api_calls: Outcomes::of(api.metrics.api_calls_by_code()),
-        answers: api.metrics.answers_by_source(),
+        throttle: throttle(&api.calls, api.throttle.closed()),
+        api_calls: Outcomes::of(api.calls.api_calls_by_code()),
+        answers: api.answers.answers_by_source(),
     };
     let body = Envelope::success(status).to_json();
     Ok(HttpResponse::Ok().content_type(mime()).insert_header((CACHE_CONTROL, "no-store")).body(body))
@@ -136,14 +136,14 @@ fn throttle(metrics: &Metrics, closed: Option<(Closed, Option<Instant>)>) -> Thr
         },
         opens_in_ms: opens.map(|opens| opens.saturating_duration_since(Instant::now()).as_millis()),
     };
-    let lanes = [Lane::Interactive, Lane::Bulk].map(Lane::as_str);
+    let lanes = [Lane::Interactive, Lane::Bulk];
     Throttle {
         // JSON has no infinity: it becomes `null`.
-        rate: metrics.throttle_rate.get(),
-        ceiling: metrics.throttle_rate_ceiling.get(),
+        rate: metrics.rate(),
+        ceiling: metrics.ceiling(),
         closed: closed.map(gate),
-        in_flight: metrics.api_in_flight.get(),
-        lanes: lanes.into_iter().map(|lane| (lane, metrics.waited(lane))).collect(),
+        in_flight: metrics.in_flight(),
+        lanes: lanes.into_iter().map(|lane| (lane.as_str(), metrics.queue(lane))).collect(),
         refused: metrics.refused_by_reason(),
     }
 }

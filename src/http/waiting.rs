@@ -5,8 +5,8 @@
 //! does one that hangs up.
 
 use super::error::ApiError;
+use super::metrics::Metrics;
 use super::{Api, is_of_the_page};
-use crate::telemetry::metrics::Metrics;
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -29,7 +29,7 @@ impl Waiting {
     /// A place, unless all are taken.
     fn enter<'a>(&'a self, metrics: &'a Metrics) -> Option<Place<'a>> {
         let permit = self.0.try_acquire().ok()?;
-        metrics.http_in_flight.inc();
+        metrics.in_flight.inc();
         Some(Place { _permit: permit, metrics })
     }
 }
@@ -42,7 +42,7 @@ struct Place<'a> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.metrics.http_in_flight.dec();
+        self.metrics.in_flight.dec();
     }
 }
 

@@ -13,17 +13,18 @@ mod answer;
 mod flight;
 mod kept;
 mod key;
+mod metrics;
 #[cfg(test)]
 mod tests;
 
 pub use answer::{Answer, Found, Source};
 pub use key::Key;
+pub use metrics::Metrics;
 
 use crate::call::{Call, Failure};
 use crate::reload::Live;
 use crate::syntax::ObjectName;
 use crate::telemetry::log_limiter::LogLimiter;
-use crate::telemetry::metrics::Metrics;
 use crate::telemetry::request_context::carried;
 use flight::{Flight, Seat};
 use kept::Kept;
@@ -135,7 +136,7 @@ struct Inner<V, E> {
     is_closed: IsClosed,
     outages: LogLimiter,
     runtime: Handle,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
 }
 
 /// What a caller finds when it looks.
@@ -153,7 +154,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
         limits: Live<Limits>,
         is_closed: IsClosed,
         runtime: Handle,
-        metrics: Arc<Metrics>,
+        metrics: Metrics,
     ) -> Self {
         let kept = Kept::new(resource, max_bytes, limits.clone());
         let (flights, outages) = (Mutex::default(), LogLimiter::every(LOG_PERIOD));
@@ -174,7 +175,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
     {
         let outcome = self.answer(key, options, fetch).await;
         if let Ok(found) = &outcome {
-            self.0.metrics.answer(self.0.resource, found.source.as_str(), found.answer.age());
+            self.0.metrics.answer(self.0.resource, found.source, found.answer.age());
         }
         outcome
     }

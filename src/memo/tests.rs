@@ -2,6 +2,7 @@ mod stale;
 
 use super::*;
 use crate::syntax::{LabelValue, ListFilter};
+use crate::telemetry::metrics::Registry;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 use tokio::time::{advance, sleep};
@@ -58,7 +59,7 @@ fn closable(limits: Limits, max_bytes: u64) -> (TestMemo, Live<bool>) {
     let closed = Live::new(false);
     let is_closed = closed.clone();
     let is_closed = Box::new(move || is_closed.get());
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Metrics::new(&Registry::new());
     (Memo::new("test", max_bytes, Live::new(limits), is_closed, Handle::current(), metrics), closed)
 }
 

@@ -28,6 +28,7 @@ pub mod bucket;
 pub mod gate;
 pub mod lanes;
 pub mod layer;
+mod metrics;
 pub mod pace;
 mod permit;
 #[cfg(test)]
@@ -35,11 +36,11 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
+pub use metrics::{Metrics, Queue};
 pub use permit::{Outcome, Permit};
 
 use crate::call::{Call, Lane, Operation};
 use crate::telemetry::log_limiter::LogLimiter;
-use crate::telemetry::metrics::Metrics;
 use gate::Closed;
 use lanes::{Lanes, Place};
 use pace::{Change, Pace, Sent};
@@ -102,17 +103,6 @@ pub enum Why {
     Unreachable,
 }
 
-impl Why {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Rate => "rate",
-            Self::InFlight => "in_flight",
-            Self::Overloaded => "overloaded",
-            Self::Unreachable => "unreachable",
-        }
-    }
-}
-
 impl From<Closed> for Why {
     fn from(closed: Closed) -> Self {
         match closed {
@@ -130,7 +120,7 @@ pub struct Throttle(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     runtime: Handle,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     overloads: LogLimiter,
     refusals: LogLimiter,
 }
@@ -148,7 +138,7 @@ struct State {
 impl Throttle {
     /// A throttle with a full bucket. `runtime` is what its alarms run on.
     #[must_use]
-    pub fn new(limits: Limits, runtime: Handle, metrics: Arc<Metrics>) -> Self {
+    pub fn new(limits: Limits, runtime: Handle, metrics: Metrics) -> Self {
         let pace = Pace::new(limits, Instant::now());
         let state = State { limits, pace, lanes: Lanes::default(), in_flight: 0, alarm: None };
         let [overloads, refusals] = [(); 2].map(|()| LogLimiter::every(LOG_PERIOD));
@@ -205,7 +195,7 @@ impl Throttle {
             let (turn, my_turn) = oneshot::channel();
             let place = state.lanes.enter(call.lane(), turn);
             let waiter = Waiter { throttle: self, place, lane: call.lane(), my_turn, has_left: false };
-            self.0.metrics.throttle_waiting(call.lane().as_str()).inc();
+            self.0.metrics.waiting(call.lane()).inc();
             self.serve(&mut state);
             (waiter, latest)
         };
@@ -219,7 +209,7 @@ impl Throttle {
         };
         let Some(sent) = turn else { return Err(self.refuse_late(arrived)) };
         waiter.has_left = true;
-        self.0.metrics.admitted(call.lane().as_str(), arrived.elapsed());
+        self.0.metrics.admit(call.lane(), arrived.elapsed());
         Ok(Permit::new(self.clone(), operation, sent))
     }
 
@@ -284,12 +274,12 @@ impl Shared {
 
     fn show_rate(&self, state: &State) {
         let ceiling = state.limits.rate.map_or(f64::INFINITY, |rate| rate.qps);
-        self.metrics.throttle_rate_ceiling.set(ceiling);
-        self.metrics.throttle_rate.set(state.pace.rate().unwrap_or(f64::INFINITY));
+        self.metrics.ceiling.set(ceiling);
+        self.metrics.rate.set(state.pace.rate().unwrap_or(f64::INFINITY));
     }
 
     fn refuse(&self, why: Why, retry_after: Duration) -> Refused {
-        self.metrics.throttle_refused(why.as_str());
+        self.metrics.refused.inc(why);
         let refused = Refused { why, retry_after };
         self.refusals.log(|more| match why {
             Why::Rate | Why::InFlight => log::warn!("throttled by our own limit: {refused}{more}"),
@@ -303,7 +293,7 @@ impl Shared {
             Change::None => {}
             Change::Overloaded { cut, opens } => {
                 let pause = opens.saturating_duration_since(Instant::now());
-                self.metrics.gate_closed(pause, cut.is_some());
+                self.metrics.close_gate(pause, cut.is_some());
                 self.overloads.log(|more| {
                     let rate = cut.map(|(before, after)| format!(", rate {before:.1}/s -> {after:.1}/s"));
                     let (rate, pause) = (rate.unwrap_or_default(), pause.as_millis());
@@ -327,7 +317,7 @@ struct Waiter<'a> {
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
         let shared = &self.throttle.0;
-        shared.metrics.throttle_waiting(self.lane.as_str()).dec();
+        shared.metrics.waiting(self.lane).dec();
         if self.has_left {
             return;
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::telemetry::metrics::Registry;
 
 const LIST: Operation = Operation { verb: "list", resource: "pods" };
 
@@ -8,7 +9,7 @@ fn limits(qps: f64, burst: u32, max_in_flight: usize) -> Limits {
 }
 
 fn with(limits: Limits) -> Throttle {
-    Throttle::new(limits, Handle::current(), Arc::new(Metrics::new()))
+    Throttle::new(limits, Handle::current(), Metrics::new(&Registry::new()))
 }
 
 fn throttle(qps: f64, burst: u32, max_in_flight: usize) -> Throttle {
@@ -143,7 +144,7 @@ async fn a_429_holds_all_attempts_back_and_cuts_the_rate() {
     throttle.admit(&call_for(60), LIST).await.unwrap();
     let due = Duration::from_secs_f64(1.0 + 1.0 / 7.0)..Duration::from_secs_f64(1.26 + 1.0 / 7.0);
     assert!(due.contains(&began.elapsed()), "the saved tokens are gone, the rate is 7/s: {:?}", began.elapsed());
-    assert_eq!(throttle.0.metrics.throttle_rate.get(), 7.0);
+    assert_eq!(throttle.0.metrics.rate.get(), 7.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -151,7 +152,7 @@ async fn a_fixed_rate_gives_way_to_nothing() {
     let throttle = with(Limits { adaptive: false, ..limits(10.0, 5, 8) });
     end_with(&throttle, OVERLOADED).await;
     assert!(!throttle.is_closed());
-    assert_eq!(throttle.0.metrics.throttle_rate.get(), 10.0);
+    assert_eq!(throttle.0.metrics.rate.get(), 10.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -256,5 +257,5 @@ async fn new_limits_count_for_those_who_wait_already() {
     throttle.retune(limits(10.0, 1, 8));
     drop(waiter.await.unwrap());
     assert!(began.elapsed() <= Duration::from_millis(1101), "{:?}", began.elapsed());
-    assert_eq!(throttle.0.metrics.throttle_rate_ceiling.get(), 10.0);
+    assert_eq!(throttle.0.metrics.ceiling.get(), 10.0);
 }

@@ -9,7 +9,7 @@
 
 use super::folder::Folder;
 use super::{TemplateFaults, Templates};
-use crate::telemetry::metrics::Metrics;
+use crate::reload::Metrics;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::{Duration, Instant};
@@ -21,7 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct TemplateStore {
     dir: PathBuf,
-    metrics: Arc<Metrics>,
+    metrics: Metrics,
     state: Mutex<State>,
 }
 
@@ -38,7 +38,7 @@ impl TemplateStore {
     ///
     /// # Errors
     /// Everything that is wrong with the folder now.
-    pub fn open(dir: PathBuf, metrics: Arc<Metrics>) -> Result<Self, TemplateFaults> {
+    pub fn open(dir: PathBuf, metrics: Metrics) -> Result<Self, TemplateFaults> {
         let seen = Folder::read(&dir);
         let current = Arc::new(Templates::from_folder(&seen)?);
         Ok(Self { dir, metrics, state: Mutex::new(State { current, seen, looked: Instant::now() }) })
@@ -75,7 +75,7 @@ impl TemplateStore {
                 state.current = Arc::new(templates);
             }
             Err(why) => {
-                self.metrics.template_reload_failures.inc();
+                self.metrics.template_failures.inc();
                 log::warn!("the templates have changed, but cannot be used; the last good ones stay:\n{why}");
             }
         }
@@ -86,6 +86,7 @@ impl TemplateStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::metrics::Registry;
     use std::fs;
     use std::os::unix::fs::symlink;
     use std::path::Path;
@@ -110,14 +111,14 @@ mod tests {
 
     impl Watched {
         fn open(dir: &Path) -> Self {
-            let store = TemplateStore::open(dir.to_owned(), Arc::new(Metrics::new())).unwrap();
+            let store = TemplateStore::open(dir.to_owned(), Metrics::new(&Registry::new())).unwrap();
             Self { store, start: Instant::now() }
         }
 
         /// The namespace after so many seconds, and how many re-readings have failed.
         fn after(&self, seconds: u64) -> (String, u64) {
             let templates = self.store.at(self.start + Duration::from_secs(seconds));
-            (templates.namespace().unwrap().to_owned(), self.store.metrics.template_reload_failures.get())
+            (templates.namespace().unwrap().to_owned(), self.store.metrics.template_failures.get())
         }
     }
 
