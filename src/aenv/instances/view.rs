@@ -31,16 +31,16 @@ impl InstanceRow {
         let labels = pod.metadata.take_labels();
         let status = pod.status.unwrap_or_default();
         Self {
-            id: pod.metadata.name,
             status: status.phase.unwrap_or_default(),
             ttl: labels.ttl,
-            created_at: pod.metadata.creation_timestamp,
+            created_at: pod.metadata.created_at(),
             updated_at: read,
             envname: labels.env.unwrap_or_default(),
             version: labels.version.unwrap_or_default(),
             ip: status.pod_ip.unwrap_or_default(),
             owner: labels.owner.unwrap_or_default(),
-            deleting: pod.metadata.deletion_timestamp.is_some(),
+            deleting: pod.metadata.deleted_since().is_some(),
+            id: pod.metadata.name,
         }
     }
 

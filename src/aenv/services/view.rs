@@ -40,7 +40,7 @@ impl Status {
 
     fn of(deployment: &Deployment) -> Self {
         let available = deployment.available_replicas();
-        if deployment.rollout_failed() {
+        if deployment.failure().is_some() {
             Self::Failed
         } else if available == 0 {
             Self::Creating
@@ -114,7 +114,7 @@ impl ServiceRow {
             envname: env.or_else(guessed).unwrap_or_default(),
             version: labels.version.unwrap_or_default(),
             pvc_name: deployment.claim_name().unwrap_or_default().to_owned(),
-            created_at: deployment.metadata.creation_timestamp,
+            created_at: deployment.metadata.created_at(),
             updated_at: Some(read),
             environment_variables: deployment
                 .plain_variables()

@@ -122,7 +122,7 @@ async fn ensure_claim(
     call: &Call,
 ) -> Result<(), Failed> {
     match fetch.cluster.get::<slim::Object>(Resource::Claims, &storage.claim, call).await {
-        Ok(claim) if claim.metadata.deletion_timestamp.is_none() => return Ok(()),
+        Ok(claim) if claim.metadata.deleted_since().is_none() => return Ok(()),
         // A service on it would lose its storage a moment later.
         Ok(_) => return Err(Failed::to(ENSURE_CLAIM)(Error::being_deleted(Resource::Claims, &storage.claim))),
         Err(error) if error.has_status(StatusCode::NOT_FOUND) => {}
