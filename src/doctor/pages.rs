@@ -1,7 +1,9 @@
 //! What the lists cost: the first page of each, asked for as the controller asks, and what the rest will take.
 
+use super::patient::Patient;
+use super::probe::Probe;
+use super::reach;
 use super::report::{Finding, RESOURCE_WIDTH, Report, Severity, count, millis, size, worst};
-use super::{Asking, Patient, reach};
 use crate::cluster::inspect::Exchange;
 use crate::cluster::{Error, ListPlan, Resource};
 use crate::throttle::Rate;
@@ -85,10 +87,10 @@ impl Measured {
 pub(super) async fn examine(
     resource: Resource,
     patient: &Patient,
-    asking: &Asking<'_>,
+    probe: &Probe<'_>,
     report: &mut Report<'_>,
 ) -> io::Result<Measured> {
-    let outcome = match asking.first_page(resource).await {
+    let outcome = match probe.first_page(resource).await {
         Ok(exchange) => read(exchange),
         Err(error) => Outcome::Failed { error, headers: None },
     };

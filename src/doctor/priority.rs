@@ -3,8 +3,8 @@
 //! Answers name the level and the flow schema by their uids, see
 //! <https://kubernetes.io/docs/concepts/cluster-administration/flow-control/#diagnostics>; their names have to be read.
 
-use super::Asking;
 use super::pages::Measured;
+use super::probe::Probe;
 use super::report::{Finding, Report, Severity, worst};
 use http::HeaderMap;
 use serde::Deserialize;
@@ -48,12 +48,12 @@ impl Name {
 }
 
 /// Finds out the level of the lists that were measured.
-pub(super) async fn examine(measured: &[Measured], asking: &Asking<'_>, report: &mut Report<'_>) -> io::Result<()> {
+pub(super) async fn examine(measured: &[Measured], probe: &Probe<'_>, report: &mut Report<'_>) -> io::Result<()> {
     let priority = match measured.iter().find_map(Measured::headers) {
         None => Priority::Unknown,
         Some(headers) => match uids(headers) {
             None => Priority::Off,
-            Some((level, schema)) => named(level, schema, asking).await,
+            Some((level, schema)) => named(level, schema, probe).await,
         },
     };
     let turned_away = measured.iter().filter(|list| list.is_turned_away()).count();
@@ -69,12 +69,12 @@ fn uids(headers: &HeaderMap) -> Option<(String, String)> {
     Some((text(LEVEL_HEADER)?, text(SCHEMA_HEADER)?))
 }
 
-async fn named(level: String, schema: String, asking: &Asking<'_>) -> Priority {
-    let group: Option<Group> = read(GROUP, asking).await;
+async fn named(level: String, schema: String, probe: &Probe<'_>) -> Priority {
+    let group: Option<Group> = read(GROUP, probe).await;
     let mut names = Vec::new();
     if let Some(Group { preferred_version }) = group {
         for plural in ["prioritylevelconfigurations", "flowschemas"] {
-            let found: Option<Named> = read(&format!("{GROUP}/{}/{plural}", preferred_version.version), asking).await;
+            let found: Option<Named> = read(&format!("{GROUP}/{}/{plural}", preferred_version.version), probe).await;
             names.extend(found.map(|found| found.items).unwrap_or_default());
         }
     }
@@ -86,8 +86,8 @@ async fn named(level: String, schema: String, asking: &Asking<'_>) -> Priority {
 }
 
 /// What is at `path`; `None` if it may not be read or is something else. A name is a convenience.
-async fn read<T: DeserializeOwned>(path: &str, asking: &Asking<'_>) -> Option<T> {
-    let exchange = asking.get("flowcontrol", path).await.ok()?;
+async fn read<T: DeserializeOwned>(path: &str, probe: &Probe<'_>) -> Option<T> {
+    let exchange = probe.get("flowcontrol", path).await.ok()?;
     exchange.status.is_success().then(|| serde_json::from_slice(&exchange.body).ok())?
 }
 

@@ -1,7 +1,8 @@
 //! Whether the API server answers, what it is, and whether the namespace exists.
 
+use super::patient::Patient;
+use super::probe::Probe;
 use super::report::{Finding, Report, millis};
-use super::{Asking, Patient};
 use crate::cluster::Error;
 use crate::cluster::inspect::Exchange;
 use http::StatusCode;
@@ -16,8 +17,8 @@ const SLOW_ROUND_TRIP: Duration = Duration::from_millis(500);
 const LABEL: &str = "API server";
 
 /// Asks for the version. False if nothing else can be asked either.
-pub(super) async fn examine(patient: &Patient, asking: &Asking<'_>, report: &mut Report<'_>) -> io::Result<bool> {
-    let outcome = asking.get("version", "/version").await;
+pub(super) async fn examine(patient: &Patient, probe: &Probe<'_>, report: &mut Report<'_>) -> io::Result<bool> {
+    let outcome = probe.get("version", "/version").await;
     let Judged { text, findings, goes_on } = judge(&outcome, patient);
     report.step(LABEL, &text, findings)?;
     Ok(goes_on)
@@ -167,10 +168,10 @@ fn unconnected(cause: &str, patient: &Patient) -> Finding {
 /// Looks whether the namespace exists. False if that may not be read, which the controller itself does not need.
 pub(super) async fn examine_namespace(
     patient: &Patient,
-    asking: &Asking<'_>,
+    probe: &Probe<'_>,
     report: &mut Report<'_>,
 ) -> io::Result<bool> {
-    let outcome = asking.get("namespaces", &format!("/api/v1/namespaces/{}", patient.namespace)).await;
+    let outcome = probe.get("namespaces", &format!("/api/v1/namespaces/{}", patient.namespace)).await;
     let failure = match outcome {
         Ok(exchange) => exchange.failure(),
         Err(error) => Some(error),
@@ -211,8 +212,8 @@ pub(super) fn perhaps_no_namespace(patient: &Patient) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use super::super::patient::tests::patient;
     use super::super::report::Severity;
-    use super::super::tests::patient;
     use super::*;
     use bytes::Bytes;
     use http::HeaderMap;

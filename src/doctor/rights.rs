@@ -3,8 +3,10 @@
 //! See <https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access>. A review leaves
 //! nothing behind. The first that gets no answer is the last: an API server in trouble is not asked the other fifteen.
 
+use super::patient::Patient;
+use super::probe::Probe;
+use super::reach;
 use super::report::{Finding, RESOURCE_WIDTH, Report, Severity};
-use super::{Asking, Patient, reach};
 use crate::cluster::{Error, Resource};
 use http::StatusCode;
 use serde::Deserialize;
@@ -27,12 +29,12 @@ const TOO_MUCH: [(&str, &str, &str, &str); 2] =
 const PATH: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
 /// Reviews all rights, a line for each resource.
-pub(super) async fn examine(patient: &Patient, asking: &Asking<'_>, report: &mut Report<'_>) -> io::Result<()> {
+pub(super) async fn examine(patient: &Patient, probe: &Probe<'_>, report: &mut Report<'_>) -> io::Result<()> {
     let mut missing = Vec::new();
     for (resource, verbs) in NEEDED {
         let mut refused = Vec::new();
         for verb in verbs {
-            match review(verb, resource.group(), resource.plural(), patient, asking).await {
+            match review(verb, resource.group(), resource.plural(), patient, probe).await {
                 Ok(true) => {}
                 Ok(false) => refused.push(*verb),
                 Err(error) => {
@@ -51,7 +53,7 @@ pub(super) async fn examine(patient: &Patient, asking: &Asking<'_>, report: &mut
     report.keep(judge(&missing, patient));
     for (verb, group, resource, words) in TOO_MUCH {
         // It is only a note, so no answer is as good as a no.
-        if let Ok(true) = review(verb, group, resource, patient, asking).await {
+        if let Ok(true) = review(verb, group, resource, patient, probe).await {
             report.step("rights", &format!("more than needed: {words}"), vec![excess(words)])?;
             break;
         }
@@ -59,13 +61,7 @@ pub(super) async fn examine(patient: &Patient, asking: &Asking<'_>, report: &mut
     Ok(())
 }
 
-async fn review(
-    verb: &str,
-    group: &str,
-    resource: &str,
-    patient: &Patient,
-    asking: &Asking<'_>,
-) -> Result<bool, Error> {
+async fn review(verb: &str, group: &str, resource: &str, patient: &Patient, probe: &Probe<'_>) -> Result<bool, Error> {
     #[derive(Deserialize)]
     struct Review {
         status: Status,
@@ -81,7 +77,7 @@ async fn review(
         "kind": "SelfSubjectAccessReview",
         "spec": {"resourceAttributes": attributes},
     });
-    let exchange = asking.create("selfsubjectaccessreviews", PATH, &document).await?;
+    let exchange = probe.create("selfsubjectaccessreviews", PATH, &document).await?;
     if let Some(failure) = exchange.failure() {
         return Err(failure);
     }
@@ -154,7 +150,7 @@ fn excess(words: &str) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::patient;
+    use super::super::patient::tests::patient;
     use super::*;
 
     #[test]

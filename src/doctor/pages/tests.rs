@@ -1,4 +1,4 @@
-use super::super::tests::patient;
+use super::super::patient::tests::patient;
 use super::*;
 
 fn pods(page: Page) -> Measured {

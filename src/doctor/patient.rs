@@ -1,0 +1,48 @@
+//! Subject of an examination: the settings that its findings speak of.
+
+use crate::cluster::ListPlan;
+use crate::throttle::Rate;
+use tokio::time::Duration;
+
+/// What is examined, in plain values.
+#[derive(Debug, Clone)]
+pub struct Patient {
+    /// The namespace of all objects.
+    pub namespace: String,
+    /// Where the API server is, as the kubeconfig has it.
+    pub address: String,
+    /// Objects a page.
+    pub page_size: u32,
+    /// How lists are asked for.
+    pub list_plan: ListPlan,
+    /// After how long a request is given up, and each call of the examination.
+    pub request_deadline: Duration,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long the API server may be silent.
+    pub read_timeout: Duration,
+    /// How long lists are answered from memory.
+    pub list_ttl: Duration,
+    /// How many calls may be made. `None`: without a limit.
+    pub rate: Option<Rate>,
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// One with the default settings.
+    pub(in crate::doctor) fn patient() -> Patient {
+        Patient {
+            namespace: "aenv-sandbox".to_owned(),
+            address: "https://10.0.0.1:6443/".to_owned(),
+            page_size: 500,
+            list_plan: ListPlan::Paged,
+            request_deadline: Duration::from_secs(25),
+            connect_timeout: Duration::from_secs(3),
+            read_timeout: Duration::from_secs(20),
+            list_ttl: Duration::from_secs(2),
+            rate: Some(Rate { qps: 50.0, burst: 100 }),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Rules of the layout: which room may name which, and where a dependency may be named.
+
+/// The tables that a source is held to.
+pub(crate) struct Rules {
+    /// A room, as a module path, and the rooms that it may name besides itself. A module belongs to the longest path
+    /// that fits; one that fits none is an error, so that a new room forces a decision.
+    pub(crate) arrows: &'static [(&'static str, &'static [&'static str])],
+    /// A dependency, and the files or folders that alone may name it. Others may be named anywhere.
+    pub(crate) dependencies: &'static [(&'static str, &'static [&'static str])],
+    /// Imports inside a room that close a circle and are tolerated for now.
+    pub(crate) circles: &'static [(&'static str, &'static str)],
+}
+
+/// Every room.
+pub(crate) const ANY: &[&str] = &["*"];
+
+pub(crate) const RULES: Rules = Rules {
+    arrows: &[
+        ("main", &["app", "config", "doctor", "sandbox", "telemetry"]),
+        ("app", ANY),
+        ("doctor", &["call", "cluster", "throttle"]),
+        (
+            "http",
+            &[
+                "aenv::envelope",
+                "aenv::envhub",
+                "aenv::environment",
+                "aenv::gateway",
+                "aenv::instances",
+                "aenv::rows",
+                "aenv::services",
+                "call",
+                "cluster",
+                "credentials",
+                "memo",
+                "reload",
+                "syntax",
+                "telemetry",
+                "throttle",
+            ],
+        ),
+        ("aenv", &[]),
+        (
+            "aenv::services",
+            &[
+                "aenv::container",
+                "aenv::environment",
+                "aenv::gateway",
+                "aenv::rows",
+                "aenv::templates",
+                "call",
+                "cluster",
+                "memo",
+                "syntax",
+            ],
+        ),
+        (
+            "aenv::instances",
+            &[
+                "aenv::container",
+                "aenv::environment",
+                "aenv::gateway",
+                "aenv::rows",
+                "aenv::templates",
+                "call",
+                "cluster",
+                "memo",
+                "syntax",
+            ],
+        ),
+        ("aenv::gateway", &["aenv::environment", "syntax"]),
+        ("aenv::environment", &["syntax"]),
+        ("aenv::templates", &["syntax", "telemetry"]),
+        ("aenv::container", &[]),
+        ("aenv::envhub", &["call", "memo", "syntax"]),
+        ("aenv::rows", &["aenv::envelope", "memo", "syntax"]),
+        ("aenv::envelope", &[]),
+        ("memo", &["call", "reload", "syntax", "telemetry"]),
+        ("cluster", &["call", "reload", "syntax", "telemetry", "throttle"]),
+        ("throttle", &["call", "telemetry"]),
+        ("config", &["syntax", "telemetry"]),
+        ("credentials", &["syntax", "telemetry"]),
+        ("reload", &[]),
+        ("telemetry", &[]),
+        ("syntax", &[]),
+        ("call", &[]),
+        ("sandbox", &["syntax"]),
+    ],
+    dependencies: &[
+        ("actix_http", &["src/http"]),
+        ("actix_service", &["src/http/server.rs"]),
+        ("actix_web", &["src/http", "src/sandbox"]),
+        ("backoff", &["src/cluster/retry.rs"]),
+        ("clap", &["src/config/cli.rs"]),
+        ("config", &["src/config"]),
+        ("env_filter", &["src/telemetry/logger"]),
+        ("env_logger", &["src/telemetry/logger"]),
+        ("fastrand", &["src/throttle", "src/http/identify.rs"]),
+        ("fundu", &["src/syntax/go_duration.rs"]),
+        ("hyper_rustls", &["src/aenv/envhub.rs"]),
+        ("hyper_timeout", &["src/cluster"]),
+        ("hyper_util", &["src/cluster", "src/aenv/envhub.rs"]),
+        ("k8s_openapi", &["src/aenv", "src/cluster", "src/sandbox"]),
+        ("kube", &["src/cluster"]),
+        ("kube_client", &["src/cluster"]),
+        ("kube_core", &["src/cluster"]),
+        ("moka", &["src/memo/kept.rs"]),
+        ("notify", &["src/reload/watch.rs"]),
+        ("prometheus", &["src/telemetry/metrics.rs"]),
+        ("ring", &["src/credentials/mod.rs"]),
+        ("rustls", &["src/credentials/certificates.rs"]),
+        ("serde_path_to_error", &["src/aenv/templates"]),
+        ("serde_saphyr", &["src/aenv/templates"]),
+        ("subtle", &["src/credentials/tokens.rs"]),
+        ("tokio_rustls", &["src/http/tls.rs"]),
+        ("utoipa", &["src/http", "src/aenv"]),
+    ],
+    circles: &[
+        ("aenv::templates::tree", "aenv::templates::yaml"),
+        ("aenv::templates::yaml", "aenv::templates::fault"),
+        ("cluster::inspect", "cluster::client"),
+        ("config::sources", "config"),
+        ("http::access", "http"),
+        ("http::ask", "http"),
+        ("http::auth", "http"),
+        ("http::auth", "http::error"),
+        ("http::openapi::operation", "http::openapi"),
+        ("http::openapi::operation", "http::openapi::failures"),
+        ("http::route", "http"),
+        ("http::waiting", "http"),
+        ("memo::flight", "memo"),
+        ("memo::kept", "memo"),
+        ("sandbox::status", "sandbox::list"),
+        ("throttle::pace", "throttle"),
+        ("throttle::permit", "throttle"),
+        ("throttle::permit", "throttle::pace"),
+    ],
+};
+
+impl Rules {
+    /// The room of a module, by its path.
+    pub(crate) fn room_of(&self, module: &[String]) -> Option<&'static str> {
+        let fits = |room: &str| {
+            let room: Vec<_> = room.split("::").collect();
+            module.len() >= room.len() && room.iter().zip(module).all(|(a, b)| a == b)
+        };
+        let rooms = self.arrows.iter().map(|(room, _)| *room);
+        rooms.filter(|room| fits(room)).max_by_key(|room| room.len())
+    }
+}
