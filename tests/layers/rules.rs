@@ -5,7 +5,8 @@ pub(crate) struct Rules {
     /// A room, as a module path, and the rooms that it may name besides itself. A module belongs to the longest path
     /// that fits; one that fits none is an error, so that a new room forces a decision.
     pub(crate) arrows: &'static [(&'static str, &'static [&'static str])],
-    /// A dependency, and the files or folders that alone may name it. Others may be named anywhere.
+    /// A dependency, and the files or folders that alone may name it (`*/` before a file: in any room). Others may be
+    /// named anywhere.
     pub(crate) dependencies: &'static [(&'static str, &'static [&'static str])],
     /// Imports inside a room that close a circle and are tolerated for now.
     pub(crate) circles: &'static [(&'static str, &'static str)],
@@ -70,7 +71,7 @@ pub(crate) const RULES: Rules = Rules {
         ),
         ("aenv::gateway", &["aenv::environment", "syntax"]),
         ("aenv::environment", &["syntax"]),
-        ("aenv::templates", &["syntax", "telemetry"]),
+        ("aenv::templates", &["reload", "syntax", "telemetry"]),
         ("aenv::container", &[]),
         ("aenv::envhub", &["call", "memo", "syntax"]),
         ("aenv::rows", &["aenv::envelope", "memo", "syntax"]),
@@ -79,8 +80,8 @@ pub(crate) const RULES: Rules = Rules {
         ("cluster", &["call", "reload", "syntax", "telemetry", "throttle"]),
         ("throttle", &["call", "telemetry"]),
         ("config", &["syntax", "telemetry"]),
-        ("credentials", &["syntax", "telemetry"]),
-        ("reload", &[]),
+        ("credentials", &["reload", "syntax", "telemetry"]),
+        ("reload", &["telemetry"]),
         ("telemetry", &[]),
         ("syntax", &[]),
         ("call", &[]),
@@ -106,7 +107,7 @@ pub(crate) const RULES: Rules = Rules {
         ("kube_core", &["src/cluster"]),
         ("moka", &["src/memo/kept.rs"]),
         ("notify", &["src/reload/watch.rs"]),
-        ("prometheus", &["src/telemetry/metrics.rs"]),
+        ("prometheus", &["*/metrics.rs"]),
         ("ring", &["src/credentials/mod.rs"]),
         ("rustls", &["src/credentials/certificates.rs"]),
         ("serde_path_to_error", &["src/aenv/templates"]),
@@ -131,6 +132,7 @@ pub(crate) const RULES: Rules = Rules {
         ("memo::flight", "memo"),
         ("memo::kept", "memo"),
         ("sandbox::status", "sandbox::list"),
+        ("throttle::metrics", "throttle"),
         ("throttle::pace", "throttle"),
         ("throttle::permit", "throttle"),
         ("throttle::permit", "throttle::pace"),

@@ -32,8 +32,11 @@ pub(crate) fn dependencies(source: &Source, rules: &Rules) -> Vec<String> {
     for Import { file, line, to, .. } in source.imports() {
         let Target::Dependency(root) = to else { continue };
         let Some((_, places)) = rules.dependencies.iter().find(|(name, _)| *name == root) else { continue };
-        let is_inside = |place: &&str| file == **place || file.starts_with(&format!("{place}/"));
-        if !places.iter().any(|place| is_inside(&place)) {
+        let is_inside = |place: &str| match place.strip_prefix('*') {
+            Some(end) => file.ends_with(end),
+            None => file == place || file.starts_with(&format!("{place}/")),
+        };
+        if !places.iter().any(|place| is_inside(place)) {
             broken.insert(format!("{file}:{line}: `{root}` belongs in {} alone", places.join(" and ")));
         }
     }
