@@ -9,3 +9,6 @@ pub mod instances;
 pub mod rows;
 pub mod services;
 pub mod templates;
+mod warnings;
+
+pub use warnings::Warnings;

@@ -2,7 +2,9 @@
 
 use super::answer::render;
 use super::error::ApiError;
+use super::warning::warn;
 use super::{Api, Limits};
+use crate::aenv::Warnings;
 use crate::aenv::rows::{Listing, Row, Shape};
 use crate::memo::{Found, ReadOptions};
 use actix_web::dev::Payload as Incoming;
@@ -27,6 +29,11 @@ impl Ask {
     /// The answer that shows what was found.
     pub(super) fn show<R: Row>(&self, found: &Found<Listing<R>>, shape: Shape) -> Answer {
         Ok(render(&self.http, self.options, found, shape))
+    }
+
+    /// Adds warnings to the answer, whichever it will be.
+    pub(super) fn warn(&self, warnings: Warnings) {
+        warn(&self.http, warnings);
     }
 
     /// The bytes of the request's body.

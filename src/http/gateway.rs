@@ -3,14 +3,14 @@
 
 use super::ask::{Answer, Ask};
 use super::error::ApiError;
-use super::query::{DeleteQuery, NoQuery, PodsQuery, ServicesQuery, in_env, object_name};
+use super::query::{DeleteQuery, NoQuery, PodsQuery, Query, ServicesQuery, in_env, object_name};
 use super::write::{done, shown};
 use super::{pods, services};
 use crate::aenv::environment::{Faults, ServiceSpec};
 use crate::aenv::gateway::{CreateRequest, INSTANCE, Kind, SERVICE};
 use crate::aenv::rows::Shape;
 use actix_web::http::StatusCode;
-use actix_web::web::{Path, Payload, Query};
+use actix_web::web::{Path, Payload};
 
 /// What `api-service` says of a deletion.
 pub(super) const DELETED: &str = "Deleted successfully";
@@ -28,12 +28,12 @@ pub(super) async fn get_service(ask: Ask, id: Path<String>, _: Query<NoQuery>) -
 
 pub(super) async fn list_instances(ask: Ask, env: Path<String>, query: Query<PodsQuery>) -> Answer {
     let filter = in_env(query.filter()?, &env)?;
-    ask.show(&pods::find(&ask, filter, query.expired()?).await?, Shape::GatewayItems)
+    ask.show(&pods::find(&ask, filter, query.expired(&ask)).await?, Shape::GatewayItems)
 }
 
 /// The SDK asks here for the instances of all environments, and unlike everywhere else it expects an object.
 pub(super) async fn page_instances(ask: Ask, query: Query<PodsQuery>) -> Answer {
-    ask.show(&pods::find(&ask, query.filter()?, query.expired()?).await?, Shape::GatewayPage)
+    ask.show(&pods::find(&ask, query.filter()?, query.expired(&ask)).await?, Shape::GatewayPage)
 }
 
 pub(super) async fn get_instance(ask: Ask, id: Path<String>, _: Query<NoQuery>) -> Answer {

@@ -24,6 +24,7 @@ mod services;
 pub mod status;
 mod tls;
 pub mod waiting;
+mod warning;
 mod write;
 
 pub use auth::{Guard, Refusal};

@@ -2,7 +2,7 @@
 
 use super::ask::{Answer, Ask};
 use super::error::ApiError;
-use super::query::{NoQuery, PodsQuery, object_name};
+use super::query::{NoQuery, PodsQuery, Query, object_name};
 use super::write::{Write, done, shown};
 use crate::aenv::environment::InstanceSpec;
 use crate::aenv::instances::InstanceRow;
@@ -10,10 +10,10 @@ use crate::aenv::rows::{Listing, Shape};
 use crate::memo::Found;
 use crate::syntax::{ListFilter, ObjectName};
 use actix_web::http::StatusCode;
-use actix_web::web::{Path, Payload, Query};
+use actix_web::web::{Path, Payload};
 
 pub(super) async fn list_pods(ask: Ask, query: Query<PodsQuery>) -> Answer {
-    ask.show(&find(&ask, query.filter()?, query.expired()?).await?, Shape::Items)
+    ask.show(&find(&ask, query.filter()?, query.expired(&ask)).await?, Shape::Items)
 }
 
 pub(super) async fn get_pod(ask: Ask, name: Path<String>, _: Query<NoQuery>) -> Answer {

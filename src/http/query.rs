@@ -1,14 +1,73 @@
-//! What a query string or a path may say. Everything is checked here, before the API server is asked anything.
+//! Query strings and path segments, checked before the API server is asked anything.
+//!
+//! A parameter that a route does not know is ignored with a warning, as the Go controller ignores it. A known one whose
+//! value cannot be used is refused: a list that is wider than asked for would be worse.
 
+use super::ask::Ask;
 use super::error::ApiError;
+use super::warning::warn;
+use crate::aenv::Warnings;
+use crate::aenv::environment::cut;
 use crate::aenv::services::Status;
 use crate::syntax::{LabelValue, ListFilter, ObjectName, Phase};
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, web};
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use std::collections::BTreeMap;
+use std::future::{Ready, ready};
+use std::ops::Deref;
 use utoipa::IntoParams;
+
+/// The query string of a request, read as `T`.
+#[derive(Debug)]
+pub(super) struct Query<T>(T);
+
+/// The parameters that `T` knows, and the others.
+#[derive(Deserialize)]
+struct Parameters<T> {
+    #[serde(flatten)]
+    known: T,
+    #[serde(flatten)]
+    unknown: BTreeMap<String, IgnoredAny>,
+}
+
+impl<T: DeserializeOwned> Query<T> {
+    fn read(text: &str) -> Result<(Self, Warnings), ApiError> {
+        let read = web::Query::<Parameters<T>>::from_query(text).map_err(|error| ApiError::query(&error))?;
+        let Parameters { known, unknown } = read.into_inner();
+        let mut warnings = Warnings::default();
+        for name in unknown.keys() {
+            warnings.push(format!("unknown query parameter \"{}\" is ignored", cut(name)));
+        }
+        Ok((Self(known), warnings))
+    }
+}
+
+impl<T> Deref for Query<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest for Query<T> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let read = Self::read(request.query_string());
+        ready(read.map(|(query, warnings)| {
+            warn(request, warnings);
+            query
+        }))
+    }
+}
 
 /// The query of the service lists. An empty value is as good as none.
 #[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(super) struct ServicesQuery {
     /// Only those of this environment.
@@ -20,14 +79,14 @@ pub(super) struct ServicesQuery {
     /// Only those of this version of their environment.
     #[param(value_type = Option<LabelValue>, example = "1.0.2")]
     version: Option<String>,
-    /// Only those with this status.
+    /// Only those with this status, in any case. `Pending` stands for `Creating`, as the SDK calls it.
     #[param(value_type = Option<Status>, example = "Running")]
     status: Option<String>,
 }
 
 /// The query of the instance lists. An empty value is as good as none.
 #[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(super) struct PodsQuery {
     /// Only those of this environment.
@@ -39,22 +98,22 @@ pub(super) struct PodsQuery {
     /// Only those of this version of their environment.
     #[param(value_type = Option<LabelValue>, example = "1.0.2")]
     version: Option<String>,
-    /// Only those in this phase.
+    /// Only those in this phase, in any case. `Creating` stands for `Pending` and `Terminated` for `Succeeded`, as
+    /// the SDK calls them.
     #[param(value_type = Option<Phase>, example = "Running")]
     status: Option<String>,
     /// `expired`: only those whose time to live has passed.
-    #[param(pattern = "^expired$", example = "expired")]
+    #[param(example = "expired")]
     filter: Option<String>,
 }
 
-/// A query that may say nothing.
+/// The query of a route that knows no parameter.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct NoQuery {}
 
 /// The query of a deletion.
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(super) struct DeleteQuery {
     /// Whether the claim that it mounts is to go too.
@@ -65,8 +124,12 @@ pub(super) struct DeleteQuery {
 impl DeleteQuery {
     /// Whether the storage is to go too.
     pub(super) fn storage(&self) -> Result<bool, ApiError> {
-        let word = |yes| if yes { "true" } else { "false" };
-        Ok(one_of("deleteStorage", self.delete_storage.as_deref(), [false, true], word)?.unwrap_or(false))
+        match self.delete_storage.as_deref() {
+            None | Some("" | "false") => Ok(false),
+            Some("true") => Ok(true),
+            // To the Go controller it means false, to whoever wrote it probably true: storage is no matter of guesses.
+            Some(other) => Err(ApiError::bad_value("deleteStorage", other, "is not one of: false, true")),
+        }
     }
 }
 
@@ -76,21 +139,42 @@ impl ServicesQuery {
     }
 
     pub(super) fn status(&self) -> Result<Option<Status>, ApiError> {
-        one_of("status", self.status.as_deref(), Status::ALL, Status::as_str)
+        let pending = |text: &&str| "Pending".eq_ignore_ascii_case(text);
+        let status = self.status.as_deref();
+        let status = if status.as_ref().is_some_and(pending) { Some(Status::Creating.as_str()) } else { status };
+        one_of("status", status, Status::ALL, Status::as_str)
     }
 }
 
 impl PodsQuery {
     pub(super) fn filter(&self) -> Result<ListFilter, ApiError> {
         let filter = filter(self.env_name.as_deref(), self.owner.as_deref(), self.version.as_deref())?;
-        let phase = one_of("status", self.status.as_deref(), Phase::ALL, Phase::as_str)?;
+        let status = self.status.as_deref().map(|text| sdk_phase(text).unwrap_or(text));
+        let phase = one_of("status", status, Phase::ALL, Phase::as_str)?;
         Ok(ListFilter { phase, ..filter })
     }
 
-    /// Whether only expired instances are asked for.
-    pub(super) fn expired(&self) -> Result<bool, ApiError> {
-        Ok(one_of("filter", self.filter.as_deref(), [()], |()| "expired")?.is_some())
+    /// Whether only expired instances are asked for. Any other filter means all instances, with a warning.
+    pub(super) fn expired(&self, ask: &Ask) -> bool {
+        let (expired, warnings) = self.is_expired();
+        ask.warn(warnings);
+        expired
     }
+
+    fn is_expired(&self) -> (bool, Warnings) {
+        let mut warnings = Warnings::default();
+        let filter = self.filter.as_deref().unwrap_or_default();
+        if !matches!(filter, "" | "expired") {
+            warnings.push(format!("filter: \"{}\" is ignored, the only filter is expired", cut(filter)));
+        }
+        (filter == "expired", warnings)
+    }
+}
+
+/// The phase that the SDK's word for a status means, if it has a word of its own for it.
+fn sdk_phase(text: &str) -> Option<&'static str> {
+    let words = [("Creating", Phase::Pending), ("Terminated", Phase::Succeeded)];
+    words.into_iter().find_map(|(word, phase)| word.eq_ignore_ascii_case(text).then(|| phase.as_str()))
 }
 
 /// The environment of a path such as `/env-service/weather@1.0.2/list`: a name, `name@version`, or `*` for all.
@@ -133,7 +217,7 @@ fn one_of<T: Copy, const N: usize>(
     word: fn(T) -> &'static str,
 ) -> Result<Option<T>, ApiError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    let found = all.into_iter().find(|one| word(*one) == text);
+    let found = all.into_iter().find(|one| word(*one).eq_ignore_ascii_case(text));
     found.map(Some).ok_or_else(|| {
         let words = all.map(word).join(", ");
         ApiError::bad_value(field, text, &format!("is not one of: {words}"))
@@ -159,17 +243,41 @@ mod tests {
     fn empty_values_narrow_nothing() {
         let query = PodsQuery { env_name: Some(String::new()), status: Some(String::new()), ..Default::default() };
         assert_eq!(query.filter().unwrap(), ListFilter::default());
-        assert!(!query.expired().unwrap());
+        assert_eq!(query.is_expired(), (false, Warnings::default()));
+    }
+
+    #[test]
+    fn unknown_parameters_and_filters_are_ignored_with_a_warning() {
+        let (query, warnings) = Query::<PodsQuery>::read("dryRun=All&envName=weather&filter=all&limit=5").unwrap();
+        let told: Vec<_> = warnings.iter().collect();
+        assert_eq!(
+            told,
+            [r#"unknown query parameter "dryRun" is ignored"#, r#"unknown query parameter "limit" is ignored"#]
+        );
+        assert_eq!(query.filter().unwrap().env, LabelValue::new("weather").ok());
+        let (expired, warnings) = query.is_expired();
+        assert!(!expired && warnings.iter().eq([r#"filter: "all" is ignored, the only filter is expired"#]));
+        assert!(Query::<PodsQuery>::read("envName=a&envName=b").is_err(), "one of two values cannot be chosen");
+    }
+
+    #[test]
+    fn the_words_of_the_sdk_are_understood() {
+        for (word, phase) in
+            [("CREATING", Phase::Pending), ("terminated", Phase::Succeeded), ("running", Phase::Running)]
+        {
+            let query = PodsQuery { status: Some(word.into()), ..Default::default() };
+            assert_eq!(query.filter().unwrap().phase, Some(phase), "{word}");
+        }
+        let query = ServicesQuery { status: Some("pending".into()), ..Default::default() };
+        assert_eq!(query.status().unwrap(), Some(Status::Creating));
     }
 
     #[test]
     fn a_word_that_is_not_known_is_answered_with_those_that_are() {
-        let query = PodsQuery { filter: Some("old".into()), ..Default::default() };
-        assert_eq!(message(query.expired().unwrap_err()), r#"filter: "old" is not one of: expired"#);
-        let query = ServicesQuery { status: Some("running".into()), ..Default::default() };
+        let query = ServicesQuery { status: Some("runing".into()), ..Default::default() };
         assert_eq!(
             message(query.status().unwrap_err()),
-            r#"status: "running" is not one of: Creating, Updating, Running, Failed"#
+            r#"status: "runing" is not one of: Creating, Updating, Running, Failed"#
         );
     }
 

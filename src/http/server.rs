@@ -6,6 +6,7 @@ use super::pace::{Paced, Patience, keep_pace};
 use super::retire::retire;
 use super::tls::{Entrance, Wire};
 use super::waiting::admit;
+use super::warning::send_warnings;
 use super::{Api, identify, log_and_count, routes};
 use crate::credentials::{CertificateFiles, Mounted};
 use crate::telemetry::metrics::Registry;
@@ -104,7 +105,8 @@ pub fn serve_api(
             }
             routes(config);
         });
-        app.wrap(from_fn(admit))
+        app.wrap(from_fn(send_warnings))
+            .wrap(from_fn(admit))
             .wrap(from_fn(authorize))
             .wrap(from_fn(log_and_count))
             .wrap(from_fn(identify))

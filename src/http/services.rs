@@ -2,14 +2,14 @@
 
 use super::ask::{Answer, Ask};
 use super::error::ApiError;
-use super::query::{DeleteQuery, NoQuery, ServicesQuery, object_name};
+use super::query::{DeleteQuery, NoQuery, Query, ServicesQuery, object_name};
 use super::write::{Write, done, shown};
 use crate::aenv::environment::{ServiceChange, ServiceName, ServiceSpec};
 use crate::aenv::rows::{Listing, Shape};
 use crate::aenv::services::ServiceRow;
 use crate::syntax::ObjectName;
 use actix_web::http::StatusCode;
-use actix_web::web::{Path, Payload, Query};
+use actix_web::web::{Path, Payload};
 
 pub(super) async fn list_services(ask: Ask, query: Query<ServicesQuery>) -> Answer {
     let found = ask.api.services.list_services(query.filter()?, query.status()?, ask.options).await?;

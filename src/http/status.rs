@@ -5,14 +5,13 @@
 
 use super::ask::{Answer, Ask};
 use super::error::mime;
-use super::query::NoQuery;
+use super::query::{NoQuery, Query};
 use crate::aenv::envelope::Envelope;
 use crate::call::Lane;
 use crate::throttle::gate::Closed;
 use crate::throttle::{Metrics, Queue};
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
-use actix_web::web::Query;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::SystemTime;

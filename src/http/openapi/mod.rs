@@ -11,7 +11,7 @@ mod operations;
 mod tests;
 
 use super::answer::render_document;
-use super::query::NoQuery;
+use super::query::{NoQuery, Query};
 use super::status::Status as ReplicaStatus;
 use crate::aenv::environment::{Artifact, ChangeBody, InstanceBody, InstanceSettings, ServiceBody, ServiceSettings};
 use crate::aenv::gateway::{Env, INSTANCE, SERVICE};
@@ -20,7 +20,6 @@ use crate::aenv::rows::Rendered;
 use crate::aenv::services::{EnvService, ServiceRow, Status};
 use crate::syntax::Quantity;
 use crate::syntax::{LabelValue, ObjectName, Phase, TemplateName};
-use actix_web::web::Query;
 use actix_web::{HttpRequest, HttpResponse};
 use std::sync::LazyLock;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -34,7 +33,8 @@ const ABOUT: &str = "\
 Turns HTTP requests into Kubernetes objects: an environment service is a Deployment with a Service, an environment \
 instance is a Pod. Answers are kept for seconds; each tells its age and where it came from. Success is \
 `{\"success\":true,\"code\":0,\"data\":…}`; a failure carries the HTTP status as `code`, and a `message`. Query \
-parameters that an operation does not know are refused; an empty value is as good as none.";
+parameters that an operation does not know are ignored; an empty value is as good as none. What is ignored or read \
+leniently is told in `Warning` headers (`299 - \"…\"`).";
 
 pub(super) async fn get_document(request: HttpRequest, _: Query<NoQuery>) -> HttpResponse {
     static RENDERED: LazyLock<Rendered> = LazyLock::new(|| {

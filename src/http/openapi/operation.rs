@@ -18,6 +18,10 @@ pub(super) const REQUEST_ID: (&str, &str) = (
     "The request's own `X-Request-Id`, or one that was made up; every line of the log about it has it.",
 );
 
+/// The header of an answer whose request was read leniently, and what it says.
+pub(super) const WARNING: (&str, &str) =
+    ("Warning", "What of the request is ignored or read leniently: `299 - \"text\"`, one for each.");
+
 /// What every operation may fail with.
 const ALWAYS: [StatusCode; 6] = [
     StatusCode::BAD_REQUEST,
@@ -162,7 +166,9 @@ impl Described {
 
     /// With the headers of every answer of success.
     fn headed(&self, response: ResponseBuilder) -> ResponseBuilder {
-        let response = response.header(REQUEST_ID.0, header(Type::String, REQUEST_ID.1));
+        let response = [REQUEST_ID, WARNING]
+            .into_iter()
+            .fold(response, |response, (name, about)| response.header(name, header(Type::String, about)));
         if self.headers == Headers::None {
             return response;
         }
