@@ -5,7 +5,7 @@
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
 use aenv_controller::aenv::instances::InstanceRow;
-use aenv_controller::aenv::rows::{Listing, Shape};
+use aenv_controller::aenv::rows::{Interner, ListShape, Listing, Rows};
 use aenv_controller::cluster::{Failed, slim};
 use aenv_controller::memo::{Key, Limits, Memo, Metrics, ReadOptions};
 use aenv_controller::reload::Live;
@@ -53,16 +53,19 @@ fn decode(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn listing() -> Listing<InstanceRow> {
-    let read = Timestamp::UNIX_EPOCH;
-    let pods = (0..2000).map(|number| serde_json::from_value::<slim::Pod>(pod(number)).expect("it is a pod"));
-    Listing::new(pods.map(|pod| InstanceRow::new(pod, read)))
+fn instances(number: usize) -> Rows<InstanceRow> {
+    let (read, mut texts) = (Timestamp::UNIX_EPOCH, Interner::default());
+    let pods = (0..number).map(|number| serde_json::from_value::<slim::Pod>(pod(number)).expect("it is a pod"));
+    Rows::new(pods.map(|pod| InstanceRow::new(pod, read, &mut texts)))
 }
 
 fn render(criterion: &mut Criterion) {
-    let rows = listing();
+    let (rows, runtime) = (instances(2000), Runtime::new().expect("threads can be started"));
     criterion.bench_function("render 2000 instances", |bencher| {
-        bencher.iter(|| rows.filtered(|_| true).rendered(Shape::Items).body.len());
+        bencher.iter(|| {
+            let rows = rows.narrowed(&ListFilter::default());
+            runtime.block_on(rows.rendering(ListShape::Items)).expect("rendering does not panic").body.len()
+        });
     });
 }
 
@@ -75,14 +78,14 @@ fn remember(criterion: &mut Criterion) {
         Memo::new("bench", 1 << 26, limits, Box::new(|| false), runtime.handle().clone(), metrics);
     let everything = Key::List(ListFilter::default());
     let options = ReadOptions { deadline: Instant::now() + hour, no_cache: false, stale_if_error: None };
-    let ask = |key: &Key| memo.read(key.clone(), options, |_| async { Ok(listing()) });
+    let ask = |key: &Key| memo.read(key.clone(), options, |_| async { Ok(Listing::Many(instances(50_000))) });
     runtime.block_on(ask(&everything)).expect("the fetch does not fail");
     let mut group = criterion.benchmark_group("answer from memory");
     group.bench_function("the whole list", |bencher| {
         bencher.iter(|| runtime.block_on(ask(&everything)).expect("it is kept").source);
     });
-    let last = Key::One("weather-001999".into());
-    group.bench_function("the last of 2000 by its name", |bencher| {
+    let last = Key::One("weather-049999".into());
+    group.bench_function("the last of 50,000 by its name", |bencher| {
         bencher.iter(|| runtime.block_on(ask(&last)).expect("it is kept").source);
     });
     group.finish();

@@ -24,7 +24,14 @@ impl<T: Serialize> Envelope<'_, T> {
     /// The JSON text.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("rows have string keys and their serializers do not fail")
+        self.to_json_of(128)
+    }
+
+    /// The JSON text, of about so many bytes.
+    pub(super) fn to_json_of(&self, bytes: usize) -> Vec<u8> {
+        let mut json = Vec::with_capacity(bytes);
+        serde_json::to_writer(&mut json, self).expect("rows have string keys and their serializers do not fail");
+        json
     }
 }
 

@@ -1,11 +1,11 @@
 //! A request as handlers see it: what they work with, how its caller asks, and how it is answered.
 
-use super::answer::render;
+use super::answer::{Origin, answer};
 use super::error::ApiError;
 use super::warning::warn;
 use super::{Api, Limits};
 use crate::aenv::Warnings;
-use crate::aenv::rows::{Listing, Row, Shape};
+use crate::aenv::rows::{ListShape, One, OneShape, Row, Rows};
 use crate::memo::{Found, ReadOptions};
 use actix_web::dev::Payload as Incoming;
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
@@ -26,9 +26,15 @@ pub(super) struct Ask {
 }
 
 impl Ask {
-    /// The answer that shows what was found.
-    pub(super) fn show<R: Row>(&self, found: &Found<Listing<R>>, shape: Shape) -> Answer {
-        Ok(render(&self.http, self.options, found, shape))
+    /// The answer that shows a list.
+    pub(super) async fn show_list<R: Row>(&self, found: &Found<Rows<R>>, shape: ListShape) -> Answer {
+        let rendering = found.answer.value.rendering(shape).await.ok_or(ApiError::NoRendering)?;
+        Ok(answer(&self.http, &Origin::of(found, self.options), &rendering))
+    }
+
+    /// The answer that shows one object.
+    pub(super) fn show_one<R: Row>(&self, found: &Found<One<R>>, shape: OneShape) -> HttpResponse {
+        answer(&self.http, &Origin::of(found, self.options), &found.answer.value.render(shape))
     }
 
     /// Adds warnings to the answer, whichever it will be.

@@ -67,6 +67,9 @@ pub enum ApiError {
     /// EnvHub could not be asked.
     #[error(transparent)]
     EnvHub(#[from] memo::Error<envhub::Error>),
+    /// An answer at hand could not be rendered: a bug.
+    #[error("internal error: the answer could not be rendered")]
+    NoRendering,
     /// Writing did not succeed.
     #[error(transparent)]
     Write(Failed),
@@ -104,6 +107,7 @@ impl ApiError {
             | Self::Crowded
             | Self::Undeployable { .. }
             | Self::NoEnvHub
+            | Self::NoRendering
             | Self::NoSuchRoute
             | Self::MethodNotAllowed { .. } => None,
         };
@@ -126,6 +130,7 @@ impl ResponseError for ApiError {
             Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Undeployable { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoEnvHub => StatusCode::NOT_IMPLEMENTED,
+            Self::NoRendering => StatusCode::INTERNAL_SERVER_ERROR,
             Self::EnvHub(memo::Error::Fetch(error)) => of_envhub(error),
             Self::EnvHub(memo::Error::Deadline) => StatusCode::GATEWAY_TIMEOUT,
             Self::EnvHub(memo::Error::Lost) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -8,7 +8,7 @@ use super::write::{done, shown};
 use super::{pods, services};
 use crate::aenv::environment::{Faults, ServiceSpec};
 use crate::aenv::gateway::{CreateRequest, INSTANCE, Kind, SERVICE};
-use crate::aenv::rows::Shape;
+use crate::aenv::rows::{ListShape, OneShape};
 use actix_web::http::StatusCode;
 use actix_web::web::{Path, Payload};
 
@@ -18,36 +18,36 @@ pub(super) const DELETED: &str = "Deleted successfully";
 pub(super) async fn list_services(ask: Ask, env: Path<String>, query: Query<ServicesQuery>) -> Answer {
     let filter = in_env(query.filter()?, &env)?;
     let found = ask.api.services.list_services(filter, query.status()?, ask.options).await?;
-    ask.show(&found, Shape::GatewayItems)
+    ask.show_list(&found, ListShape::Gateway).await
 }
 
 pub(super) async fn get_service(ask: Ask, id: Path<String>, _: Query<NoQuery>) -> Answer {
     let found = ask.api.services.get_service(object_name("id", &id)?, ask.options).await?;
-    ask.show(&found, Shape::GatewayDetail)
+    Ok(ask.show_one(&found, OneShape::Gateway))
 }
 
 pub(super) async fn list_instances(ask: Ask, env: Path<String>, query: Query<PodsQuery>) -> Answer {
     let filter = in_env(query.filter()?, &env)?;
-    ask.show(&pods::find(&ask, filter, query.expired(&ask)).await?, Shape::GatewayItems)
+    ask.show_list(&pods::find(&ask, filter, query.expired(&ask)).await?, ListShape::Gateway).await
 }
 
 /// The SDK asks here for the instances of all environments, and unlike everywhere else it expects an object.
 pub(super) async fn page_instances(ask: Ask, query: Query<PodsQuery>) -> Answer {
-    ask.show(&pods::find(&ask, query.filter()?, query.expired(&ask)).await?, Shape::GatewayPage)
+    ask.show_list(&pods::find(&ask, query.filter()?, query.expired(&ask)).await?, ListShape::GatewayPage).await
 }
 
 pub(super) async fn get_instance(ask: Ask, id: Path<String>, _: Query<NoQuery>) -> Answer {
     let found = ask.api.instances.get_instance(object_name("id", &id)?, ask.options).await?;
-    ask.show(&found, Shape::GatewayDetail)
+    Ok(ask.show_one(&found, OneShape::Gateway))
 }
 
 pub(super) async fn create_service(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {
     let spec = describe(&ask, SERVICE, body, ServiceSpec::parse).await?;
-    shown(StatusCode::OK, &services::create(&ask, spec).await?, Shape::GatewayDetail)
+    Ok(shown(StatusCode::OK, &services::create(&ask, spec).await?, OneShape::Gateway))
 }
 
 pub(super) async fn update_service(ask: Ask, id: Path<String>, _: Query<NoQuery>, body: Payload) -> Answer {
-    shown(StatusCode::OK, &services::update(&ask, object_name("id", &id)?, body).await?, Shape::GatewayDetail)
+    Ok(shown(StatusCode::OK, &services::update(&ask, object_name("id", &id)?, body).await?, OneShape::Gateway))
 }
 
 pub(super) async fn delete_service(ask: Ask, id: Path<String>, query: Query<DeleteQuery>) -> Answer {
@@ -57,7 +57,7 @@ pub(super) async fn delete_service(ask: Ask, id: Path<String>, query: Query<Dele
 
 pub(super) async fn create_instance(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {
     let spec = describe(&ask, INSTANCE, body, |body| ask.api.instances.parse(body)).await?;
-    shown(StatusCode::OK, &pods::create(&ask, spec).await?, Shape::GatewayDetail)
+    Ok(shown(StatusCode::OK, &pods::create(&ask, spec).await?, OneShape::Gateway))
 }
 
 pub(super) async fn delete_instance(ask: Ask, id: Path<String>, _: Query<NoQuery>) -> Answer {

@@ -6,24 +6,24 @@ use super::query::{NoQuery, PodsQuery, Query, object_name};
 use super::write::{Write, done, shown};
 use crate::aenv::environment::InstanceSpec;
 use crate::aenv::instances::InstanceRow;
-use crate::aenv::rows::{Listing, Shape};
+use crate::aenv::rows::{ListShape, One, OneShape, Rows};
 use crate::memo::Found;
 use crate::syntax::{ListFilter, ObjectName};
 use actix_web::http::StatusCode;
 use actix_web::web::{Path, Payload};
 
 pub(super) async fn list_pods(ask: Ask, query: Query<PodsQuery>) -> Answer {
-    ask.show(&find(&ask, query.filter()?, query.expired(&ask)).await?, Shape::Items)
+    ask.show_list(&find(&ask, query.filter()?, query.expired(&ask)).await?, ListShape::Items).await
 }
 
 pub(super) async fn get_pod(ask: Ask, name: Path<String>, _: Query<NoQuery>) -> Answer {
     let found = ask.api.instances.get_instance(object_name("name", &name)?, ask.options).await?;
-    ask.show(&found, Shape::Detail)
+    Ok(ask.show_one(&found, OneShape::Detail))
 }
 
 pub(super) async fn create_pod(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {
     let spec = ask.api.instances.parse(&ask.read(body).await?)?;
-    shown(StatusCode::CREATED, &create(&ask, spec).await?, Shape::Detail)
+    Ok(shown(StatusCode::CREATED, &create(&ask, spec).await?, OneShape::Detail))
 }
 
 pub(super) async fn delete_pod(ask: Ask, name: Path<String>, _: Query<NoQuery>) -> Answer {
@@ -36,7 +36,7 @@ pub(super) async fn find(
     ask: &Ask,
     filter: ListFilter,
     expired: bool,
-) -> Result<Found<Listing<InstanceRow>>, ApiError> {
+) -> Result<Found<Rows<InstanceRow>>, ApiError> {
     let instances = &ask.api.instances;
     Ok(if expired {
         instances.list_expired_instances(filter, ask.options).await?
@@ -45,10 +45,10 @@ pub(super) async fn find(
     })
 }
 
-pub(super) async fn create(ask: &Ask, spec: InstanceSpec) -> Result<Listing<InstanceRow>, ApiError> {
+pub(super) async fn create(ask: &Ask, spec: InstanceSpec) -> Result<One<InstanceRow>, ApiError> {
     let mut write = Write::begin(ask, "create", "instance", None, spec.owner.clone());
     let made = ask.api.instances.create_instance(spec, ask.options.deadline).await;
-    write.name(made.as_ref().ok().and_then(Listing::first_name));
+    write.name(made.as_ref().ok().map(One::name));
     write.end(made)
 }
 

@@ -5,7 +5,7 @@ use super::error::ApiError;
 use super::query::{DeleteQuery, NoQuery, Query, ServicesQuery, object_name};
 use super::write::{Write, done, shown};
 use crate::aenv::environment::{ServiceChange, ServiceName, ServiceSpec};
-use crate::aenv::rows::{Listing, Shape};
+use crate::aenv::rows::{ListShape, One, OneShape};
 use crate::aenv::services::ServiceRow;
 use crate::syntax::ObjectName;
 use actix_web::http::StatusCode;
@@ -13,21 +13,21 @@ use actix_web::web::{Path, Payload};
 
 pub(super) async fn list_services(ask: Ask, query: Query<ServicesQuery>) -> Answer {
     let found = ask.api.services.list_services(query.filter()?, query.status()?, ask.options).await?;
-    ask.show(&found, Shape::Items)
+    ask.show_list(&found, ListShape::Items).await
 }
 
 pub(super) async fn get_service(ask: Ask, name: Path<String>, _: Query<NoQuery>) -> Answer {
     let found = ask.api.services.get_service(object_name("name", &name)?, ask.options).await?;
-    ask.show(&found, Shape::Detail)
+    Ok(ask.show_one(&found, OneShape::Detail))
 }
 
 pub(super) async fn create_service(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {
     let spec = ServiceSpec::parse(&ask.read(body).await?)?;
-    shown(StatusCode::CREATED, &create(&ask, spec).await?, Shape::Detail)
+    Ok(shown(StatusCode::CREATED, &create(&ask, spec).await?, OneShape::Detail))
 }
 
 pub(super) async fn update_service(ask: Ask, name: Path<String>, _: Query<NoQuery>, body: Payload) -> Answer {
-    shown(StatusCode::OK, &update(&ask, object_name("name", &name)?, body).await?, Shape::Detail)
+    Ok(shown(StatusCode::OK, &update(&ask, object_name("name", &name)?, body).await?, OneShape::Detail))
 }
 
 pub(super) async fn delete_service(ask: Ask, name: Path<String>, query: Query<DeleteQuery>) -> Answer {
@@ -35,18 +35,18 @@ pub(super) async fn delete_service(ask: Ask, name: Path<String>, query: Query<De
     done(true)
 }
 
-pub(super) async fn create(ask: &Ask, spec: ServiceSpec) -> Result<Listing<ServiceRow>, ApiError> {
+pub(super) async fn create(ask: &Ask, spec: ServiceSpec) -> Result<One<ServiceRow>, ApiError> {
     let given = match &spec.name {
         ServiceName::Given(name) => Some(name.clone()),
         ServiceName::Generated(_) => None,
     };
     let mut write = Write::begin(ask, "create", "service", given, spec.owner.clone());
     let made = ask.api.services.create_service(spec, ask.options.deadline).await;
-    write.name(made.as_ref().ok().and_then(Listing::first_name));
+    write.name(made.as_ref().ok().map(One::name));
     write.end(made)
 }
 
-pub(super) async fn update(ask: &Ask, name: ObjectName, body: Payload) -> Result<Listing<ServiceRow>, ApiError> {
+pub(super) async fn update(ask: &Ask, name: ObjectName, body: Payload) -> Result<One<ServiceRow>, ApiError> {
     let change = ServiceChange::parse(&ask.read(body).await?)?;
     let write = Write::begin(ask, "update", "service", Some(name.clone()), None);
     write.end(ask.api.services.update_service(name, change, ask.options.deadline).await)

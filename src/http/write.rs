@@ -3,7 +3,7 @@
 use super::ask::{Answer, Ask};
 use super::error::{ApiError, mime};
 use crate::aenv::envelope::Envelope;
-use crate::aenv::rows::{Listing, Row, Shape};
+use crate::aenv::rows::{One, OneShape, Row};
 use crate::cluster::Failed;
 use crate::credentials::Caller;
 use crate::syntax::{LabelValue, ObjectName};
@@ -14,8 +14,8 @@ use std::borrow::Cow;
 use tokio::time::Instant;
 
 /// The answer that shows what was written.
-pub(super) fn shown<R: Row>(status: StatusCode, listing: &Listing<R>, shape: Shape) -> Answer {
-    Ok(HttpResponseBuilder::new(status).content_type(mime()).body(listing.rendered(shape).body.clone()))
+pub(super) fn shown<R: Row>(status: StatusCode, one: &One<R>, shape: OneShape) -> HttpResponse {
+    HttpResponseBuilder::new(status).content_type(mime()).body(one.render(shape).body)
 }
 
 /// The answer to a write that leaves nothing to show.

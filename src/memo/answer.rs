@@ -18,8 +18,8 @@ pub struct Answer<V> {
 
 impl<V> Answer<V> {
     /// The same answer with another value.
-    pub(super) fn with(&self, value: V) -> Self {
-        Self { value, began: self.began, read: self.read, generation: self.generation }
+    pub(super) fn with<U>(&self, value: U) -> Answer<U> {
+        Answer { value, began: self.began, read: self.read, generation: self.generation }
     }
 
     /// How old it is at most.
@@ -72,8 +72,8 @@ pub struct Found<V> {
 impl<V> Found<V> {
     /// The same answer, as old as before, with another value.
     #[must_use]
-    pub fn map(self, value: impl FnOnce(&V) -> V) -> Self {
+    pub fn map<U>(self, value: impl FnOnce(&V) -> U) -> Found<U> {
         let answer = Arc::new(self.answer.with(value(&self.answer.value)));
-        Self { answer, ..self }
+        Found { answer, source: self.source, fresh_for: self.fresh_for }
     }
 }

@@ -7,11 +7,11 @@ mod write;
 
 pub use view::{Detail, EnvInstance, InstanceRow, Item, Rfc3339};
 
-use crate::aenv::rows::Listing;
+use crate::aenv::rows::{Interner, Listing, One, Rows};
 use crate::aenv::templates::TemplateStore;
 use crate::call::{Call, Lane};
 use crate::cluster::{Cluster, Failed, Resource, Writer, slim};
-use crate::memo::{Error, Found, Key, Memo, ReadOptions};
+use crate::memo::{Error, Found, Memo, ReadOptions};
 use crate::syntax::{ListFilter, ObjectName};
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -41,12 +41,11 @@ impl Instances {
         &self,
         filter: ListFilter,
         options: ReadOptions,
-    ) -> Result<Found<Listing<InstanceRow>>, Error<Failed>> {
-        let cluster = Arc::clone(self.writer.cluster());
-        let key = Key::List(filter.clone());
+    ) -> Result<Found<Rows<InstanceRow>>, Error<Failed>> {
+        let (cluster, asked) = (Arc::clone(self.writer.cluster()), filter.clone());
         let lane = if filter.with_ttl { Lane::Bulk } else { Lane::Interactive };
-        let fetch = move |call: Call| async move { list(&cluster, &filter, &call.in_lane(lane)).await };
-        self.memo.read(key, options, fetch).await
+        let fetch = move |call: Call| async move { list(&cluster, &asked, &call.in_lane(lane)).await };
+        Listing::list(&self.memo, filter, options, fetch).await
     }
 
     /// The instances that `filter` asks for and whose time to live has passed. Only those that carry one are
@@ -58,10 +57,14 @@ impl Instances {
         &self,
         filter: ListFilter,
         options: ReadOptions,
-    ) -> Result<Found<Listing<InstanceRow>>, Error<Failed>> {
+    ) -> Result<Found<Rows<InstanceRow>>, Error<Failed>> {
         let found = self.list_instances(ListFilter { with_ttl: true, ..filter }, options).await?;
         let now = Timestamp::now();
-        Ok(found.map(|listing| listing.filtered(|row| row.has_expired(now))))
+        Ok(found.map(|rows| {
+            // Time only adds to them, so their number tells which they are.
+            let expired = rows.iter().filter(|row| row.has_expired(now)).count();
+            rows.part(0, expired, |row| row.has_expired(now))
+        }))
     }
 
     /// The instance `name`.
@@ -72,20 +75,21 @@ impl Instances {
         &self,
         name: ObjectName,
         options: ReadOptions,
-    ) -> Result<Found<Listing<InstanceRow>>, Error<Failed>> {
-        let cluster = Arc::clone(self.writer.cluster());
-        let key = Key::one(&name);
-        self.memo.read(key, options, move |call| async move { get(&cluster, &name, &call).await }).await
+    ) -> Result<Found<One<InstanceRow>>, Error<Failed>> {
+        let (cluster, asked) = (Arc::clone(self.writer.cluster()), name.clone());
+        let fetch = move |call: Call| async move { get(&cluster, &asked, &call).await };
+        Listing::get(&self.memo, &name, options, fetch).await
     }
 }
 
-async fn list(cluster: &Cluster, filter: &ListFilter, call: &Call) -> Result<Listing<InstanceRow>, Failed> {
+async fn list(cluster: &Cluster, filter: &ListFilter, call: &Call) -> Result<Rows<InstanceRow>, Failed> {
     let pods = cluster.list::<slim::Pod>(Resource::Pods, filter, call).await.map_err(Failed::to(LIST_PODS))?;
     let read = Timestamp::now();
-    Ok(Listing::new(pods.into_iter().map(|pod| InstanceRow::new(pod, read))))
+    let mut texts = Interner::default();
+    Ok(Rows::new(pods.into_iter().map(|pod| InstanceRow::new(pod, read, &mut texts))))
 }
 
-async fn get(cluster: &Cluster, name: &ObjectName, call: &Call) -> Result<Listing<InstanceRow>, Failed> {
+async fn get(cluster: &Cluster, name: &ObjectName, call: &Call) -> Result<One<InstanceRow>, Failed> {
     let pod = cluster.get::<slim::Pod>(Resource::Pods, name, call).await.map_err(Failed::to(GET_POD))?;
-    Ok(Listing::new([InstanceRow::new(pod, Timestamp::now())]))
+    Ok(One::new(InstanceRow::new(pod, Timestamp::now(), &mut Interner::default())))
 }

@@ -2,7 +2,7 @@
 
 use super::ttl;
 use crate::aenv::gateway::Env;
-use crate::aenv::rows::Row;
+use crate::aenv::rows::{Interner, ReadAt, Row, Text};
 use crate::cluster::slim::Pod;
 use crate::syntax::{ListFilter, Phase};
 use jiff::Timestamp;
@@ -10,35 +10,35 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 /// An instance.
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 pub struct InstanceRow {
     id: String,
-    status: String,
-    ttl: Option<String>,
+    status: Text,
+    ttl: Option<Text>,
     created_at: Option<Timestamp>,
-    updated_at: Timestamp,
-    envname: String,
-    version: String,
+    updated_at: ReadAt,
+    envname: Text,
+    version: Text,
     ip: String,
-    owner: String,
+    owner: Text,
     deleting: bool,
 }
 
 impl InstanceRow {
-    /// The row of `pod`, as it was at `read`.
+    /// The row of `pod`, as it was at `read`, which has `texts` in common with the others of its list.
     #[must_use]
-    pub fn new(mut pod: Pod, read: Timestamp) -> Self {
+    pub fn new(mut pod: Pod, read: Timestamp, texts: &mut Interner) -> Self {
         let labels = pod.metadata.take_labels();
         let status = pod.status.unwrap_or_default();
         Self {
-            status: status.phase.unwrap_or_default(),
-            ttl: labels.ttl,
+            status: texts.share(status.phase),
+            ttl: labels.ttl.map(|ttl| texts.share(Some(ttl))),
             created_at: pod.metadata.created_at(),
-            updated_at: read,
-            envname: labels.env.unwrap_or_default(),
-            version: labels.version.unwrap_or_default(),
+            updated_at: ReadAt(read),
+            envname: texts.share(labels.env),
+            version: texts.share(labels.version),
             ip: status.pod_ip.unwrap_or_default(),
-            owner: labels.owner.unwrap_or_default(),
+            owner: texts.share(labels.owner),
             deleting: pod.metadata.deleted_since().is_some(),
             id: pod.metadata.name,
         }
@@ -57,21 +57,31 @@ impl InstanceRow {
 }
 
 impl Row for InstanceRow {
+    const JSON_OVERHEAD: usize = 500;
+
     fn name(&self) -> &str {
         &self.id
     }
 
+    fn env(&self) -> &str {
+        &self.envname
+    }
+
+    fn owner(&self) -> &str {
+        &self.owner
+    }
+
     fn matches(&self, filter: &ListFilter) -> bool {
         let ListFilter { env, version, owner, phase, with_ttl } = filter;
-        env.as_ref().is_none_or(|env| self.envname == env.as_str())
-            && version.as_ref().is_none_or(|version| self.version == version.as_str())
-            && owner.as_ref().is_none_or(|owner| self.owner == owner.as_str())
-            && phase.map(Phase::as_str).is_none_or(|phase| self.status == phase)
+        env.as_ref().is_none_or(|env| &*self.envname == env.as_str())
+            && version.as_ref().is_none_or(|version| &*self.version == version.as_str())
+            && owner.as_ref().is_none_or(|owner| &*self.owner == owner.as_str())
+            && phase.map(Phase::as_str).is_none_or(|phase| &*self.status == phase)
             && (!with_ttl || self.ttl.is_some())
     }
 
     fn text_bytes(&self) -> usize {
-        let texts = [&self.id, &self.status, &self.envname, &self.version, &self.ip, &self.owner];
+        let texts = [&*self.id, &self.status, &self.envname, &self.version, &self.ip, &self.owner];
         texts.iter().map(|text| text.len()).sum::<usize>() + self.ttl().len()
     }
 
@@ -98,7 +108,7 @@ impl Row for InstanceRow {
             env: Env::new(&self.envname, &self.version),
             status: &self.status,
             created_at: rfc3339(self.created_at),
-            updated_at: rfc3339(Some(self.updated_at)),
+            updated_at: rfc3339(Some(self.updated_at.0)),
             ip: &self.ip,
             ttl: self.ttl(),
             owner: &self.owner,
@@ -202,11 +212,13 @@ impl Serialize for Rfc3339 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aenv::rows::{ListShape, Listing, Rows};
+    use crate::memo::Memorable;
     use crate::syntax::LabelValue;
     use serde_json::{from_value, json, to_value};
 
     fn row(pod: serde_json::Value) -> InstanceRow {
-        InstanceRow::new(from_value(pod).unwrap(), "2026-11-23T08:00:00.9Z".parse().unwrap())
+        InstanceRow::new(from_value(pod).unwrap(), "2026-11-23T08:00:00.9Z".parse().unwrap(), &mut Interner::default())
     }
 
     fn weather() -> serde_json::Value {
@@ -235,6 +247,13 @@ mod tests {
             (&gateway["env"]["name"], &gateway["updated_at"]),
             (&json!("weather"), &json!("2026-11-23T08:00:00Z"))
         );
+    }
+
+    #[tokio::test]
+    async fn the_weight_of_a_list_covers_its_longest_renderings() {
+        let rows = Rows::new((0..100).map(|_| row(weather())));
+        let longest = rows.rendering(ListShape::GatewayPage).await.unwrap().body.len();
+        assert!(Listing::Many(rows).bytes() > 2 * longest);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::view::InstanceRow;
 use super::{Instances, build};
 use crate::aenv::environment::{Faults, InstanceSpec, Known};
-use crate::aenv::rows::Listing;
+use crate::aenv::rows::{Interner, One};
 use crate::call::Call;
 use crate::cluster::{Creation, Error, Failed, Resource, slim};
 use crate::syntax::ObjectName;
@@ -30,7 +30,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failed`].
-    pub async fn create_instance(&self, spec: InstanceSpec, deadline: Instant) -> Result<Listing<InstanceRow>, Failed> {
+    pub async fn create_instance(&self, spec: InstanceSpec, deadline: Instant) -> Result<One<InstanceRow>, Failed> {
         let gone = || Failed::to(CREATE_POD)(Error::Internal(format!("the template {} is gone", spec.template)));
         let template = self.templates.current().pod(&spec.template).cloned().ok_or_else(gone)?;
         let name = spec.name.name(Uuid::new_v4().as_u64_pair().1);
@@ -40,7 +40,7 @@ impl Instances {
             creation.create::<slim::Pod>(Resource::Pods, &name, &pod, CREATE_POD, &call).await
         };
         let pod = self.writer.all_or_nothing(CREATE_POD, deadline, make, move || memo.forget(&written)).await?;
-        Ok(Listing::new([InstanceRow::new(pod, Timestamp::now())]))
+        Ok(One::new(InstanceRow::new(pod, Timestamp::now(), &mut Interner::default())))
     }
 
     /// Removes the Pod `name`.

@@ -11,10 +11,11 @@ mod write;
 
 pub use view::{EnvService, ServiceRow, Status};
 
-use crate::aenv::rows::Listing;
+use crate::aenv::rows::{Listing, One, Rows};
 use crate::aenv::templates::TemplateStore;
+use crate::call::Call;
 use crate::cluster::{Failed, Writer};
-use crate::memo::{Error, Found, Key, Memo, ReadOptions};
+use crate::memo::{Error, Found, Memo, ReadOptions};
 use crate::syntax::{ListFilter, ObjectName};
 use read::Fetch;
 use std::sync::Arc;
@@ -49,12 +50,12 @@ impl Services {
         filter: ListFilter,
         status: Option<Status>,
         options: ReadOptions,
-    ) -> Result<Found<Listing<ServiceRow>>, Error<Failed>> {
-        let fetch = Arc::clone(&self.fetch);
-        let key = Key::List(filter.clone());
-        let found = self.memo.read(key, options, move |call| async move { fetch.list(&filter, &call).await }).await?;
+    ) -> Result<Found<Rows<ServiceRow>>, Error<Failed>> {
+        let (fetch, asked) = (Arc::clone(&self.fetch), filter.clone());
+        let fetch = move |call: Call| async move { fetch.list(&asked, &call).await };
+        let found = Listing::list(&self.memo, filter, options, fetch).await?;
         Ok(match status {
-            Some(status) => found.map(|listing| listing.filtered(|row| row.status() == status)),
+            Some(status) => found.map(|rows| rows.part(status as usize, 0, |row| row.status() == status)),
             None => found,
         })
     }
@@ -67,9 +68,9 @@ impl Services {
         &self,
         name: ObjectName,
         options: ReadOptions,
-    ) -> Result<Found<Listing<ServiceRow>>, Error<Failed>> {
-        let fetch = Arc::clone(&self.fetch);
-        let key = Key::one(&name);
-        self.memo.read(key, options, move |call| async move { fetch.get(&name, &call).await }).await
+    ) -> Result<Found<One<ServiceRow>>, Error<Failed>> {
+        let (fetch, asked) = (Arc::clone(&self.fetch), name.clone());
+        let fetch = move |call: Call| async move { fetch.get(&asked, &call).await };
+        Listing::get(&self.memo, &name, options, fetch).await
     }
 }

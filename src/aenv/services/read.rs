@@ -1,7 +1,7 @@
 //! Reading services: two lists or two objects, joined.
 
 use super::view::ServiceRow;
-use crate::aenv::rows::Listing;
+use crate::aenv::rows::{Interner, One, Rows};
 use crate::call::Call;
 use crate::cluster::{Cluster, Failed, Resource, slim};
 use crate::syntax::{ListFilter, ObjectName};
@@ -23,7 +23,7 @@ pub(super) struct Fetch {
 }
 
 impl Fetch {
-    pub(super) async fn list(&self, filter: &ListFilter, call: &Call) -> Result<Listing<ServiceRow>, Failed> {
+    pub(super) async fn list(&self, filter: &ListFilter, call: &Call) -> Result<Rows<ServiceRow>, Failed> {
         // Services are labelled with environment and version, but not with their owner.
         let of_any_owner = ListFilter { owner: None, ..filter.clone() };
         let deployments = async {
@@ -37,19 +37,20 @@ impl Fetch {
         let (deployments, services) = tokio::try_join!(deployments, services)?;
         let read = Timestamp::now();
         let by_name = services.iter().map(|service| (&*service.metadata.name, service)).collect::<HashMap<_, _>>();
-        Ok(Listing::new(deployments.into_iter().map(|deployment| {
+        let mut texts = Interner::default();
+        Ok(Rows::new(deployments.into_iter().map(|deployment| {
             let url = self.url(by_name.get(&*deployment.metadata.name).copied());
-            ServiceRow::new(deployment, url, read)
+            ServiceRow::new(deployment, url, read, &mut texts)
         })))
     }
 
-    pub(super) async fn get(&self, name: &ObjectName, call: &Call) -> Result<Listing<ServiceRow>, Failed> {
+    pub(super) async fn get(&self, name: &ObjectName, call: &Call) -> Result<One<ServiceRow>, Failed> {
         let deployment = async {
             let get = self.cluster.get::<slim::Deployment>(Resource::Deployments, name, call);
             get.await.map_err(Failed::to(GET_DEPLOYMENT))
         };
         let (deployment, url) = tokio::try_join!(deployment, self.get_url(name, call))?;
-        Ok(Listing::new([ServiceRow::new(deployment, url, Timestamp::now())]))
+        Ok(One::new(ServiceRow::new(deployment, url, Timestamp::now(), &mut Interner::default())))
     }
 
     /// Where the Service `name` is reached; empty if there is none.

@@ -1,7 +1,7 @@
 //! A row of the service list, and the shapes in which clients read it.
 
 use crate::aenv::gateway::Env;
-use crate::aenv::rows::Row;
+use crate::aenv::rows::{Interner, ReadAt, Row, Text};
 use crate::cluster::slim::Deployment;
 use crate::syntax::ListFilter;
 use jiff::Timestamp;
@@ -9,8 +9,12 @@ use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
+/// How many bytes of environment variables a row holds: a list keeps all of its rows in memory, and an object of the API
+/// server may have a megabyte of them.
+const VARIABLES_MAX: usize = 64 * 1024;
+
 /// How a service is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[schema(as = ServiceStatus)]
 pub enum Status {
     /// No replica is available yet.
@@ -53,7 +57,7 @@ impl Status {
 }
 
 /// A service, as lists and single answers show it.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Hash, Serialize, ToSchema)]
 #[schema(as = Service)]
 pub struct ServiceRow {
     /// The name of its Deployment, and of its Service.
@@ -70,14 +74,14 @@ pub struct ServiceRow {
     #[schema(example = 2)]
     available_replicas: u32,
     /// Empty if nobody is named.
-    #[schema(example = "jun")]
-    owner: String,
+    #[schema(value_type = String, example = "jun")]
+    owner: Text,
     /// The environment's name; empty if it is not known.
-    #[schema(example = "weather")]
-    envname: String,
+    #[schema(value_type = String, example = "weather")]
+    envname: Text,
     /// The environment's version; empty if it is not known.
-    #[schema(example = "1.0.2")]
-    version: String,
+    #[schema(value_type = String, example = "1.0.2")]
+    version: Text,
     /// The claim that it mounts; empty if it has no storage.
     #[schema(example = "weather-data")]
     pvc_name: String,
@@ -87,9 +91,9 @@ pub struct ServiceRow {
     created_at: Option<Timestamp>,
     /// When this was read from the API server, in UTC.
     #[schema(value_type = String, pattern = r"^([0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})?$", example = "2026-11-23 08:00:00")]
-    #[serde(serialize_with = "date_time")]
-    updated_at: Option<Timestamp>,
-    /// Those that are plain values. Not in the answers to writes.
+    #[serde(serialize_with = "read_at")]
+    updated_at: ReadAt,
+    /// Those that are plain values, up to 64 KiB of them: those beyond are left out. Not in the answers to writes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     environment_variables: BTreeMap<String, String>,
     /// Whether `envname` is the label's, which selectors see, and not guessed from the name.
@@ -98,9 +102,10 @@ pub struct ServiceRow {
 }
 
 impl ServiceRow {
-    /// The row of `deployment`, reached at `service_url` (empty: not at all), as it was at `read`.
+    /// The row of `deployment`, reached at `service_url` (empty: not at all), as it was at `read`, which has `texts` in
+    /// common with the others of its list.
     #[must_use]
-    pub fn new(mut deployment: Deployment, service_url: String, read: Timestamp) -> Self {
+    pub fn new(mut deployment: Deployment, service_url: String, read: Timestamp, texts: &mut Interner) -> Self {
         let labels = deployment.metadata.take_labels();
         let env = labels.env.filter(|env| !env.is_empty());
         let env_labelled = env.is_some();
@@ -110,16 +115,13 @@ impl ServiceRow {
             service_url,
             replicas: deployment.replicas(),
             available_replicas: deployment.available_replicas(),
-            owner: labels.owner.unwrap_or_default(),
-            envname: env.or_else(guessed).unwrap_or_default(),
-            version: labels.version.unwrap_or_default(),
+            owner: texts.share(labels.owner),
+            envname: texts.share(env.or_else(guessed)),
+            version: texts.share(labels.version),
             pvc_name: deployment.claim_name().unwrap_or_default().to_owned(),
             created_at: deployment.metadata.created_at(),
-            updated_at: Some(read),
-            environment_variables: deployment
-                .plain_variables()
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
+            updated_at: ReadAt(read),
+            environment_variables: bounded(deployment.plain_variables()),
             env_labelled,
             id: deployment.metadata.name,
         }
@@ -144,6 +146,17 @@ impl ServiceRow {
     }
 }
 
+/// The variables that fit into [`VARIABLES_MAX`], in the order of the container.
+fn bounded<'a>(variables: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
+    let mut room = VARIABLES_MAX;
+    let fitting = variables.take_while(|(name, value)| {
+        let left = room.checked_sub(name.len() + value.len());
+        room = left.unwrap_or(0);
+        left.is_some()
+    });
+    fitting.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
 /// `YYYY-MM-DD hh:mm:ss` in UTC, as clients of this route parse it; empty if there is none.
 fn date_time<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match at {
@@ -152,22 +165,36 @@ fn date_time<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::
     }
 }
 
+fn read_at<S: Serializer>(at: &ReadAt, serializer: S) -> Result<S::Ok, S::Error> {
+    date_time(&Some(at.0), serializer)
+}
+
 impl Row for ServiceRow {
+    const JSON_OVERHEAD: usize = 600;
+
     fn name(&self) -> &str {
         &self.id
     }
 
+    fn env(&self) -> &str {
+        if self.env_labelled { &self.envname } else { "" }
+    }
+
+    fn owner(&self) -> &str {
+        &self.owner
+    }
+
     fn matches(&self, filter: &ListFilter) -> bool {
         let ListFilter { env, version, owner, phase, with_ttl } = filter;
-        env.as_ref().is_none_or(|env| self.env_labelled && self.envname == env.as_str())
-            && version.as_ref().is_none_or(|version| self.version == version.as_str())
-            && owner.as_ref().is_none_or(|owner| self.owner == owner.as_str())
+        env.as_ref().is_none_or(|env| self.env() == env.as_str())
+            && version.as_ref().is_none_or(|version| &*self.version == version.as_str())
+            && owner.as_ref().is_none_or(|owner| &*self.owner == owner.as_str())
             && phase.is_none()
             && !with_ttl
     }
 
     fn text_bytes(&self) -> usize {
-        let texts = [&self.id, &self.service_url, &self.owner, &self.envname, &self.version, &self.pvc_name];
+        let texts = [&*self.id, &self.service_url, &self.owner, &self.envname, &self.version, &self.pvc_name];
         let variables = self.environment_variables.iter().map(|(name, value)| name.len() + value.len());
         texts.iter().map(|text| text.len()).sum::<usize>() + variables.sum::<usize>()
     }
@@ -196,6 +223,8 @@ pub struct EnvService<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aenv::rows::{ListShape, Listing, One, OneShape, Rows};
+    use crate::memo::Memorable;
     use crate::syntax::LabelValue;
     use serde_json::{from_value, json, to_value};
 
@@ -206,7 +235,7 @@ mod tests {
             "status": status
         });
         let read = "2026-11-23T08:00:00.987Z".parse().unwrap();
-        ServiceRow::new(from_value(deployment).unwrap(), String::new(), read)
+        ServiceRow::new(from_value(deployment).unwrap(), String::new(), read, &mut Interner::default())
     }
 
     #[test]
@@ -224,6 +253,34 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn the_weight_of_a_list_covers_its_longest_renderings() {
+        let rows = Rows::new((0..100).map(|_| row("weather-main", json!({}), json!({}))));
+        let longest = rows.rendering(ListShape::Gateway).await.unwrap().body.len();
+        assert!(Listing::Many(rows).bytes() > 2 * longest);
+    }
+
+    #[test]
+    fn a_row_that_is_read_again_has_the_same_tag() {
+        let deployment = |replicas| from_value(json!({"metadata": {"name": "x"}, "spec": {"replicas": replicas}}));
+        let etag = |replicas, read: &str| {
+            let deployment: Deployment = deployment(replicas).unwrap();
+            let row = ServiceRow::new(deployment, String::new(), read.parse().unwrap(), &mut Interner::default());
+            One::new(row).render(OneShape::Detail).etag
+        };
+        let first = etag(1, "2026-11-23T08:00:00Z");
+        assert_eq!(first, etag(1, "2026-11-23T08:00:02Z"));
+        assert_ne!(first, etag(2, "2026-11-23T08:00:00Z"));
+        assert!(first.starts_with("W/"), "two texts share it, so it is a weak one");
+    }
+
+    #[test]
+    fn variables_without_end_are_left_out_of_a_row() {
+        let value = "x".repeat(VARIABLES_MAX / 2);
+        let shown = bounded([("A", &*value), ("B", ""), ("C", &*value), ("D", "")].into_iter());
+        assert_eq!(shown.into_keys().collect::<Vec<_>>(), ["A", "B"]);
+    }
+
     #[test]
     fn the_status_follows_the_replicas_and_the_rollout() {
         let status = |status| row("x", json!({}), status).status();
@@ -237,7 +294,7 @@ mod tests {
     #[test]
     fn without_a_label_the_environment_is_guessed_but_not_selected() {
         let guessed = row("swe-bench-svc-x1y2z3", json!(null), json!(null));
-        assert_eq!(guessed.envname, "swe-bench");
+        assert_eq!(&*guessed.envname, "swe-bench");
         let filter = ListFilter { env: LabelValue::new("swe-bench").ok(), ..ListFilter::default() };
         assert!(!guessed.matches(&filter), "the API server's selector would not find it either");
         assert!(row("x", json!({"business/aenv-name": "swe-bench"}), json!(null)).matches(&filter));

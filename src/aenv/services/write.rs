@@ -4,7 +4,7 @@ use super::read::{Fetch, GET_DEPLOYMENT};
 use super::view::ServiceRow;
 use super::{Services, build};
 use crate::aenv::environment::{ServiceChange, ServiceName, ServiceSpec, Storage};
-use crate::aenv::rows::Listing;
+use crate::aenv::rows::{Interner, One};
 use crate::aenv::templates::Templates;
 use crate::call::Call;
 use crate::cluster::{Creation, Error, Failed, Resource, slim};
@@ -33,7 +33,7 @@ impl Services {
     ///
     /// # Errors
     /// [`Failed`]; a name that is taken is the API server's 409.
-    pub async fn create_service(&self, spec: ServiceSpec, deadline: Instant) -> Result<Listing<ServiceRow>, Failed> {
+    pub async fn create_service(&self, spec: ServiceSpec, deadline: Instant) -> Result<One<ServiceRow>, Failed> {
         let (fetch, memo, templates) = (Arc::clone(&self.fetch), self.memo.clone(), self.templates.current());
         let name = match &spec.name {
             ServiceName::Given(name) => name.clone(),
@@ -55,7 +55,7 @@ impl Services {
         name: ObjectName,
         change: ServiceChange,
         deadline: Instant,
-    ) -> Result<Listing<ServiceRow>, Failed> {
+    ) -> Result<One<ServiceRow>, Failed> {
         let (fetch, memo) = (Arc::clone(&self.fetch), self.memo.clone());
         let write = move |call: Call| async move {
             let changed = update(&fetch, &name, &change, &call).await;
@@ -99,7 +99,7 @@ async fn create(
     name: &ObjectName,
     spec: &ServiceSpec,
     call: &Call,
-) -> Result<Listing<ServiceRow>, Failed> {
+) -> Result<One<ServiceRow>, Failed> {
     if let Some(storage) = &spec.storage {
         ensure_claim(fetch, creation, templates, storage, spec, call).await?;
     }
@@ -108,8 +108,8 @@ async fn create(
         creation.create(Resource::Deployments, name, &deployment, CREATE_DEPLOYMENT, call).await?;
     let service = build::service(templates.service().clone(), name, spec);
     let service: slim::Service = creation.create(Resource::Services, name, &service, CREATE_SERVICE, call).await?;
-    let row = ServiceRow::new(deployment, fetch.url(Some(&service)), Timestamp::now());
-    Ok(Listing::new([row.without_variables()]))
+    let row = ServiceRow::new(deployment, fetch.url(Some(&service)), Timestamp::now(), &mut Interner::default());
+    Ok(One::new(row.without_variables()))
 }
 
 /// A claim that exists is used as it is; it may be shared with other services and is not ours to remove.
@@ -141,7 +141,7 @@ async fn update(
     name: &ObjectName,
     change: &ServiceChange,
     call: &Call,
-) -> Result<Listing<ServiceRow>, Failed> {
+) -> Result<One<ServiceRow>, Failed> {
     let get = || async {
         fetch.cluster.get::<Value>(Resource::Deployments, name, call).await.map_err(Failed::to(GET_DEPLOYMENT))
     };
@@ -158,8 +158,8 @@ async fn update(
             outcome => break outcome.map_err(Failed::to(UPDATE_DEPLOYMENT))?,
         }
     };
-    let row = ServiceRow::new(updated, url, Timestamp::now());
-    Ok(Listing::new([row.updating().without_variables()]))
+    let row = ServiceRow::new(updated, url, Timestamp::now(), &mut Interner::default());
+    Ok(One::new(row.updating().without_variables()))
 }
 
 /// Changes a Deployment as the API server gave it, so that no field is lost that this program does not know.

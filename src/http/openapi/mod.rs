@@ -10,13 +10,13 @@ mod operations;
 #[cfg(test)]
 mod tests;
 
-use super::answer::render_document;
+use super::answer::answer_document;
 use super::query::{NoQuery, Query};
 use super::status::Status as ReplicaStatus;
 use crate::aenv::environment::{Artifact, ChangeBody, InstanceBody, InstanceSettings, ServiceBody, ServiceSettings};
 use crate::aenv::gateway::{Env, INSTANCE, SERVICE};
 use crate::aenv::instances::{Detail, EnvInstance, Item, Rfc3339};
-use crate::aenv::rows::Rendered;
+use crate::aenv::rows::Rendering;
 use crate::aenv::services::{EnvService, ServiceRow, Status};
 use crate::syntax::Quantity;
 use crate::syntax::{LabelValue, ObjectName, Phase, TemplateName};
@@ -37,10 +37,10 @@ parameters that an operation does not know are ignored; an empty value is as goo
 leniently is told in `Warning` headers (`299 - \"…\"`).";
 
 pub(super) async fn get_document(request: HttpRequest, _: Query<NoQuery>) -> HttpResponse {
-    static RENDERED: LazyLock<Rendered> = LazyLock::new(|| {
-        Rendered::new(serde_json::to_vec(&document()).expect("the description is made of strings and numbers"))
+    static RENDERED: LazyLock<Rendering> = LazyLock::new(|| {
+        Rendering::document(serde_json::to_vec(&document()).expect("the description is made of strings and numbers"))
     });
-    render_document(&request, &RENDERED)
+    answer_document(&request, &RENDERED)
 }
 
 fn document() -> OpenApi {

@@ -1,0 +1,198 @@
+//! Many rows, in the order of their names, with their JSON rendered at most once for each shape.
+
+use super::once::{Effort, Once};
+use super::one::row_bytes;
+use super::{One, Rendering, Row};
+use crate::aenv::envelope::Envelope;
+use crate::syntax::ListFilter;
+use serde::{Serialize, Serializer};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// From this size on, a rendering is made on a thread of its own.
+const LARGE: usize = 256 * 1024;
+
+/// Rows of different names, sorted by name: a name is found by binary search, and a list that the API server gives in
+/// another order renders the same. Clones share the rows and their renderings.
+#[derive(Debug)]
+pub struct Rows<R>(Arc<Inner<R>>);
+
+#[derive(Debug)]
+struct Inner<R> {
+    rows: Vec<Arc<R>>,
+    /// About how many bytes its longest rendering has.
+    json_bytes: usize,
+    renderings: [Once<Rendering>; 3],
+    groups: OnceLock<Groups>,
+    parts: Mutex<Vec<Part<R>>>,
+}
+
+/// The positions of rows by what most filters ask for.
+#[derive(Debug, Default)]
+struct Groups {
+    by_env: HashMap<String, Vec<usize>>,
+    by_owner: HashMap<String, Vec<usize>>,
+}
+
+/// A part of the rows that only this program can tell from the others.
+#[derive(Debug)]
+struct Part<R> {
+    slot: usize,
+    version: usize,
+    rows: Rows<R>,
+}
+
+/// The shapes of a list on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ListShape {
+    /// `data` is a list of items.
+    Items,
+    /// `data` is a list, for the `/env-…` routes.
+    Gateway,
+    /// `data` is `{"items": […]}`, which the SDK expects of `/env-instance/list` alone.
+    GatewayPage,
+}
+
+impl<R> Clone for Rows<R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<R: Row> Rows<R> {
+    /// A list of `rows`.
+    pub fn new(rows: impl IntoIterator<Item = R>) -> Self {
+        let mut rows = rows.into_iter().map(Arc::new).collect::<Vec<_>>();
+        // etcd lists in this order; an API server's memory need not.
+        if !rows.is_sorted_by(|a, b| a.name() <= b.name()) {
+            rows.sort_by(|a, b| a.name().cmp(b.name()));
+        }
+        Self::sorted(rows)
+    }
+
+    fn sorted(rows: Vec<Arc<R>>) -> Self {
+        let json_bytes = rows.iter().map(|row| row.text_bytes() + R::JSON_OVERHEAD).sum();
+        let (renderings, groups, parts) = Default::default();
+        Self(Arc::new(Inner { rows, json_bytes, renderings, groups, parts }))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.rows.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.rows.is_empty()
+    }
+
+    /// The rows.
+    pub fn iter(&self) -> impl Iterator<Item = &R> {
+        self.0.rows.iter().map(|row| &**row)
+    }
+
+    /// The row of this name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<One<R>> {
+        let at = self.0.rows.binary_search_by(|row| row.name().cmp(name)).ok()?;
+        Some(One::of(&self.0.rows[at]))
+    }
+
+    /// The rows that the API server would list for `filter`. Those of one environment or of one owner are found
+    /// without a look at the others.
+    #[must_use]
+    pub fn narrowed(&self, filter: &ListFilter) -> Self {
+        let rows = &self.0.rows;
+        let group = if let Some(env) = &filter.env {
+            self.groups().by_env.get(env.as_str())
+        } else if let Some(owner) = &filter.owner {
+            self.groups().by_owner.get(owner.as_str())
+        } else {
+            return Self::sorted(rows.iter().filter(|row| row.matches(filter)).cloned().collect());
+        };
+        let group = group.into_iter().flatten().map(|&at| &rows[at]);
+        Self::sorted(group.filter(|row| row.matches(filter)).cloned().collect())
+    }
+
+    fn groups(&self) -> &Groups {
+        self.0.groups.get_or_init(|| {
+            let mut groups = Groups::default();
+            for (at, row) in self.iter().enumerate() {
+                enter(&mut groups.by_env, row.env(), at);
+                enter(&mut groups.by_owner, row.owner(), at);
+            }
+            groups
+        })
+    }
+
+    /// The rows that `keep` says yes to, kept with their renderings as the part in `slot`, until another `version`
+    /// takes its place. The parts of one list should have no row in common, so that all of them weigh no more than it.
+    #[must_use]
+    pub fn part(&self, slot: usize, version: usize, keep: impl Fn(&R) -> bool) -> Self {
+        let mut parts = self.0.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(part) = parts.iter().find(|part| (part.slot, part.version) == (slot, version)) {
+            return part.rows.clone();
+        }
+        let rows = Self::sorted(self.0.rows.iter().filter(|row| keep(row)).cloned().collect());
+        parts.retain(|part| part.slot != slot);
+        parts.push(Part { slot, version, rows: rows.clone() });
+        rows
+    }
+
+    /// The JSON in this shape, rendered when it is first asked for. `None`: rendering panicked.
+    pub async fn rendering(&self, shape: ListShape) -> Option<Rendering> {
+        let effort = if self.0.json_bytes < LARGE { Effort::Small } else { Effort::Large };
+        let rows = self.clone();
+        self.0.renderings[shape as usize].get(effort, move || rows.render(shape)).await
+    }
+
+    fn render(&self, shape: ListShape) -> Rendering {
+        let room = self.0.json_bytes;
+        let json = match shape {
+            ListShape::Items => Envelope::success(self.views(R::item)).to_json_of(room),
+            ListShape::Gateway => Envelope::success(self.views(R::gateway)).to_json_of(room),
+            ListShape::GatewayPage => Envelope::success(Page { items: self.views(R::gateway) }).to_json_of(room),
+        };
+        Rendering::of_rows(&(shape, &self.0.rows), json)
+    }
+
+    fn views<'a, V: Serialize>(&'a self, view: impl Fn(&'a R) -> V) -> impl Serialize {
+        Views { rows: &self.0.rows, view }
+    }
+
+    /// About how many bytes of memory it takes: the rows, and two renderings of them, plain and compressed, whether they
+    /// have been made or not. More than two shapes of one answer are hardly asked for within its few seconds.
+    pub(super) fn bytes(&self) -> usize {
+        // Its pointer, and its positions in the groups.
+        let place = size_of::<Arc<R>>() + 2 * size_of::<usize>();
+        let rows = self.iter().map(|row| row_bytes(row) + place).sum::<usize>();
+        rows + size_of::<Inner<R>>() + self.0.json_bytes * 5 / 2
+    }
+}
+
+fn enter(group: &mut HashMap<String, Vec<usize>>, of: &str, at: usize) {
+    match group.get_mut(of) {
+        Some(places) => places.push(at),
+        None => _ = group.insert(of.to_owned(), vec![at]),
+    }
+}
+
+/// Rows in one of their shapes, serialized one after the other.
+struct Views<'a, R, F> {
+    rows: &'a [Arc<R>],
+    view: F,
+}
+
+impl<'a, R, V: Serialize, F: Fn(&'a R) -> V> Serialize for Views<'a, R, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.rows.iter().map(|row| (self.view)(row)))
+    }
+}
+
+/// A list as an object.
+#[derive(Serialize)]
+struct Page<V> {
+    items: V,
+}
