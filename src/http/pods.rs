@@ -32,11 +32,7 @@ pub(super) async fn delete_pod(ask: Ask, name: Path<String>, _: Query<NoQuery>) 
 }
 
 /// All instances that the filter asks for, or only those of them that have expired.
-pub(super) async fn find(
-    ask: &Ask,
-    filter: ListFilter,
-    expired: bool,
-) -> Result<Found<Rows<InstanceRow>>, ApiError> {
+pub(super) async fn find(ask: &Ask, filter: ListFilter, expired: bool) -> Result<Found<Rows<InstanceRow>>, ApiError> {
     let instances = &ask.api.instances;
     Ok(if expired {
         instances.list_expired_instances(filter, ask.options).await?
