@@ -4,7 +4,7 @@ use aenv_controller::app::reload::Tuner;
 #[cfg(feature = "sandbox")]
 use aenv_controller::app::sandbox::Sandbox;
 use aenv_controller::app::{self, Running, StartError};
-use aenv_controller::config::cli::{self, Cli, Command, EXIT_USAGE};
+use aenv_controller::config::cli::{self, Cli, Command, EXIT_USAGE, UnusedFlags};
 use aenv_controller::config::{Reloader, Settings, environment};
 use aenv_controller::doctor::report::Severity;
 #[cfg(feature = "sandbox")]
@@ -41,18 +41,20 @@ fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(faults) => {
             eprintln!("The settings are refused:\n{faults}");
+            if cli.command == Command::CheckConfig {
+                refuse_unknown(&cli.unused);
+            }
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    if matches!(cli.command, Command::CheckConfig) {
-        return check_config(&settings);
+    if cli.command == Command::CheckConfig {
+        return check_config(&settings, &cli.unused);
     }
     let rust_log = std::env::var("RUST_LOG").ok().filter(|words| !words.trim().is_empty());
     let level = if cli.command == Command::Doctor { &DOCTOR_LOG.into() } else { &settings.log.level };
     let logger = Logger::install(level, settings.log.format, rust_log.as_deref());
-    let without_effect = cli.flags.without_effect();
-    if !without_effect.is_empty() {
-        log::info!("accepted without effect: {}", without_effect.join(", "));
+    for warning in cli.unused.warnings() {
+        log::warn!("{warning}");
     }
     let tuner = Tuner::new(Reloader::new(cli.flags, settings.clone()), logger);
     match run(cli.command, &settings, tuner) {
@@ -65,24 +67,35 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints the effective settings, which have been checked, and checks the files that they name.
-fn check_config(settings: &Settings) -> ExitCode {
+/// Prints the effective settings, which have been checked, and checks the flags and the files that they name.
+fn check_config(settings: &Settings, unused: &UnusedFlags) -> ExitCode {
     if io::stdout().write_all(settings.render().as_bytes()).is_err() {
         return ExitCode::from(EXIT_FAILED_START);
     }
-    let mut accepted = true;
-    if let Err(faults) = app::check_templates(settings) {
-        accepted = false;
-        eprintln!("The templates are refused:\n{faults}");
+    let warn = |warnings: Vec<String>| warnings.iter().for_each(|warning| eprintln!("Warning: {warning}"));
+    let mut accepted = refuse_unknown(unused);
+    warn(UnusedFlags { unknown: Vec::new(), ..unused.clone() }.warnings());
+    match app::check_templates(settings) {
+        Ok(warnings) => warn(warnings),
+        Err(faults) => {
+            accepted = false;
+            eprintln!("The templates are refused:\n{faults}");
+        }
     }
     match app::check_credentials(settings) {
-        Ok(warnings) => warnings.iter().for_each(|warning| eprintln!("Warning: {warning}")),
+        Ok(warnings) => warn(warnings),
         Err(faults) => {
             accepted = false;
             eprintln!("The tokens or certificates are refused:\n{faults}");
         }
     }
     if accepted { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) }
+}
+
+/// Names the unknown flags, which only `check-config` refuses, and tells whether there are none.
+fn refuse_unknown(unused: &UnusedFlags) -> bool {
+    unused.unknown.iter().for_each(|flag| eprintln!("unknown flag {flag}"));
+    unused.unknown.is_empty()
 }
 
 fn run(command: Command, settings: &Settings, tuner: Tuner) -> Result<ExitCode, Box<dyn std::error::Error>> {

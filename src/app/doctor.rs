@@ -1,7 +1,8 @@
 //! `controller doctor`: the cluster as the settings mean it, examined instead of served.
 
+use super::namespace::Namespace;
 use super::tuning::{Tuning, throttle_limits};
-use super::{StartError, check_credentials, connect, find_cluster, namespace_of};
+use super::{StartError, check_credentials, connect, find_cluster};
 use crate::aenv::templates::Templates;
 use crate::cluster::Paging;
 use crate::config::Settings;
@@ -24,8 +25,12 @@ pub async fn examine(settings: &Settings, out: &mut dyn Write) -> Result<Severit
 }
 
 async fn examine_with(settings: &Settings, templates: &Templates, report: &mut Report<'_>) -> io::Result<()> {
-    let (namespace, named_by) = namespace_of(settings, templates);
-    report.line(Severity::Fine, "settings", &format!("accepted; namespace {namespace} ({named_by})"))?;
+    let Namespace { name: namespace, named_by, warning } = Namespace::choose(settings, templates);
+    let namespace = &*namespace;
+    let warnings =
+        warning.map(|warning| Finding::warning(warning, "Give both the same name, or leave --namespace out."));
+    let text = format!("accepted; namespace {namespace} ({named_by})");
+    report.step("settings", &text, warnings.into_iter().collect())?;
     let located = match find_cluster(settings).await {
         Ok(located) => located,
         Err(error) => {

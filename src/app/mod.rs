@@ -2,6 +2,7 @@
 
 mod credentials;
 pub mod doctor;
+mod namespace;
 pub mod reload;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -15,7 +16,7 @@ use crate::aenv::services::Services;
 use crate::aenv::templates::{TemplateFaults, TemplateStore, Templates};
 use crate::cluster::locate::{Located, NotLocated, locate};
 use crate::cluster::{self, Cluster, Writer};
-use crate::config::{self, DEFAULT_NAMESPACE, Settings};
+use crate::config::{self, Settings};
 use crate::credentials::CredentialFaults;
 use crate::http::Api;
 use crate::http::health::Readiness;
@@ -27,6 +28,7 @@ use crate::reload::Metrics as ReloadMetrics;
 use crate::telemetry::metrics::Registry;
 use crate::{http, throttle};
 use credentials::Credentials;
+use namespace::Namespace;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -142,12 +144,13 @@ fn patience(drain: Duration) -> Duration {
     drain * 3 / 4
 }
 
-/// Reads the templates that `settings` mean, to see whether they can be used.
+/// Checks the templates that `settings` mean, and gives back warnings about those that can be used.
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub fn check_templates(settings: &Settings) -> Result<(), TemplateFaults> {
-    Templates::load(Some(&settings.templates.dir)).map(drop)
+pub fn check_templates(settings: &Settings) -> Result<Vec<String>, TemplateFaults> {
+    let templates = Templates::load(Some(&settings.templates.dir))?;
+    Ok(Namespace::choose(settings, &templates).warning.into_iter().collect())
 }
 
 /// Finds the cluster that `settings` mean. Makes no call.
@@ -175,8 +178,12 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let templates = Arc::new(TemplateStore::open(settings.templates.dir.clone(), reloads.clone())?);
     let credentials = Credentials::open(settings, &reloads)?;
     let current = templates.current();
-    let (namespace, _) = namespace_of(settings, &current);
+    let Namespace { name: namespace, warning, .. } = Namespace::choose(settings, &current);
+    let namespace = &*namespace;
     announce(settings, &cluster, namespace);
+    if let Some(warning) = warning {
+        log::warn!("{warning}");
+    }
     announce_templates(&settings.templates.dir);
     credentials.announce();
 
@@ -253,15 +260,6 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
 /// The name of the Pod, which is that of its machine; elsewhere shells tell it, but do not always pass it on.
 fn replica_name() -> String {
     std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "controller".to_owned())
-}
-
-/// The namespace of all objects, and what names it.
-fn namespace_of<'a>(settings: &'a Settings, templates: &'a Templates) -> (&'a str, &'static str) {
-    match (&settings.kubernetes.namespace, templates.namespace()) {
-        (Some(namespace), _) => (namespace, "kubernetes.namespace, --namespace"),
-        (None, Some(namespace)) => (namespace, "the pod template"),
-        (None, None) => (DEFAULT_NAMESPACE, "the default"),
-    }
 }
 
 /// The one limited client of `cluster`. Makes no call.

@@ -1,8 +1,10 @@
 //! `controller sandbox`: an API server in memory, and the controller in front of it.
 
+use super::namespace::Namespace;
 use super::{Running, StartError, start};
+use crate::aenv::templates::Templates;
 use crate::cluster::locate::{Located, locate};
-use crate::config::{DEFAULT_NAMESPACE, Settings};
+use crate::config::Settings;
 use crate::sandbox::{ApiServer, Options};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -26,7 +28,8 @@ impl Sandbox {
     /// # Errors
     /// [`StartError`].
     pub async fn start(options: Options, settings: &Settings) -> Result<Self, StartError> {
-        let namespace = settings.kubernetes.namespace.clone().unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned());
+        let templates = Templates::load(Some(&settings.templates.dir))?;
+        let namespace = Namespace::choose(settings, &templates).name;
         let api_server = ApiServer::start(Options { namespace, ..options }).await.map_err(StartError::Sandbox)?;
         let folder = tempfile::Builder::new().prefix("aenv-sandbox-").tempdir().map_err(StartError::Sandbox)?;
         let kubeconfig = kubeconfig_in(folder.path());

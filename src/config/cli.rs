@@ -3,7 +3,13 @@
 //! Flags that stand for a key of the settings are taken as text. [`Settings::load`](crate::config::Settings::load)
 //! checks them with the same table as the file, so that one message has all that is wrong.
 
-use clap::{Args, Parser, Subcommand};
+mod go_flags;
+
+pub(crate) use go_flags::GoSetting;
+pub use go_flags::{UnknownFlag, UnusedFlags};
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use go_flags::rewrite;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -11,7 +17,6 @@ use std::path::PathBuf;
 pub const EXIT_USAGE: u8 = 64;
 
 const SETTINGS: &str = "Settings (a flag overrides the environment and the file)";
-const COMPATIBILITY: &str = "Accepted for compatibility, without effect";
 
 #[cfg(feature = "sandbox")]
 const SANDBOX_EXAMPLES: &str = "
@@ -36,6 +41,11 @@ Environment:
 
 While it runs, the settings file is read again when it changes and on SIGHUP, with the rest of the sources. What cannot
 be changed then is named in the log; config/controller.yaml says of each key which it is.
+
+Flags may be written as Go takes them: -flag, --flag, --flag=value, --flag value. Those of the Go controller, klog and
+controller-runtime are accepted. These have an effect: -v (4: debug), --zap-log-level, --zap-encoder, --logging-format,
+--health-probe-bind-address, --metrics-bind-address. The log names the others, such as --leader-elect, and flags that are
+unknown. `controller check-config` refuses unknown flags.
 
 Exit codes:
   0   ended as asked
@@ -79,17 +89,22 @@ pub struct Cli {
     pub command: Command,
     /// The flags, wherever on the line they stood.
     pub flags: Flags,
+    /// Flags that change nothing: those of the Go controller without a meaning here, and unknown ones.
+    pub unused: UnusedFlags,
 }
 
 impl Cli {
-    /// Reads a command line, the program's name included.
+    /// Reads a command line, the program's name included. Flags may be written as Go takes them: `-flag`, `--flag`,
+    /// `--flag=value`, `--flag value`.
     ///
     /// # Errors
     /// A line that cannot be understood, or one that asks for help or the version: print the error and exit with
     /// [`exit_code`].
     pub fn parse<A: Into<OsString> + Clone>(line: impl IntoIterator<Item = A>) -> Result<Self, clap::Error> {
-        let Line { command, flags } = Line::try_parse_from(line)?;
-        Ok(Self { command: command.unwrap_or(Command::Serve), flags })
+        let rewritten = rewrite(line.into_iter().map(Into::into).collect(), &Line::command());
+        let Line { command, flags } = Line::try_parse_from(rewritten.line)?;
+        let flags = Flags { go: rewritten.settings, ..flags };
+        Ok(Self { command: command.unwrap_or(Command::Serve), flags, unused: rewritten.unused })
     }
 }
 
@@ -172,7 +187,7 @@ pub struct Flags {
     /// kubernetes.context [default: the kubeconfig's current one]
     #[arg(long, global = true, value_name = "NAME", help_heading = SETTINGS)]
     pub context: Option<String>,
-    /// kubernetes.namespace [default: that of the pod template, else aenv-sandbox]
+    /// kubernetes.default_namespace, unless a pod template names one [default: aenv-sandbox]
     #[arg(long, global = true, value_name = "NAME", help_heading = SETTINGS)]
     pub namespace: Option<String>,
     /// server.port [default: 8080]
@@ -200,45 +215,24 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "FORMAT", help_heading = SETTINGS)]
     pub log_format: Option<String>,
 
-    #[command(flatten)]
-    compatibility: Compatibility,
-}
-
-/// Flags of the Go controller that mean nothing here, so that its Helm chart needs no change.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
-struct Compatibility {
-    /// All replicas serve at once; there is no leader
-    #[arg(long, global = true, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    #[arg(hide_short_help = true, help_heading = COMPATIBILITY)]
-    leader_elect: Option<String>,
-    /// See --leader-elect
-    #[arg(long, global = true, value_name = "DURATION", hide_short_help = true, help_heading = COMPATIBILITY)]
-    leader_elect_lease_duration: Option<String>,
-    /// See --leader-elect
-    #[arg(long, global = true, value_name = "DURATION", hide_short_help = true, help_heading = COMPATIBILITY)]
-    leader_elect_renew_deadline: Option<String>,
-    /// See --leader-elect
-    #[arg(long, global = true, value_name = "DURATION", hide_short_help = true, help_heading = COMPATIBILITY)]
-    leader_elect_retry_period: Option<String>,
-    /// The log goes to standard error
-    #[arg(long, global = true, value_name = "DIR", hide_short_help = true, help_heading = COMPATIBILITY)]
-    logdir: Option<String>,
-    /// There is no Go runtime to profile
-    #[arg(long, global = true, value_name = "ADDR", hide_short_help = true, help_heading = COMPATIBILITY)]
-    pprof_addr: Option<String>,
+    /// Go flags that stand for settings; weaker than the flags above.
+    #[arg(skip)]
+    pub(crate) go: Vec<GoSetting>,
 }
 
 impl Flags {
-    /// The flags that stand for a key of the settings and were given: flag, path of the key, value.
+    /// The flags that stand for a key of the settings and were given: flag, path of the key, value. An empty value is
+    /// one that a template left empty: as good as none.
     pub(crate) fn settings(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
-        self.keys().filter_map(|(flag, path, value)| Some((flag, path, value?)))
+        let given = |value: &&str| !value.trim().is_empty();
+        self.keys().filter_map(move |(flag, path, value)| Some((flag, path, value.filter(given)?)))
     }
 
     fn keys(&self) -> impl Iterator<Item = (&'static str, &'static str, Option<&str>)> {
         [
             ("--kubeconfig", "kubernetes.kubeconfig", &self.kubeconfig),
             ("--context", "kubernetes.context", &self.context),
-            ("--namespace", "kubernetes.namespace", &self.namespace),
+            ("--namespace", "kubernetes.default_namespace", &self.namespace),
             ("--server-port", "server.port", &self.server_port),
             ("--readiness-port", "server.readiness_port", &self.readiness_port),
             ("--metrics-addr", "server.metrics_addr", &self.metrics_addr),
@@ -250,23 +244,6 @@ impl Flags {
         ]
         .into_iter()
         .map(|(flag, path, value)| (flag, path, value.as_deref()))
-    }
-
-    /// The flags that were given and have no effect, for one line in the log.
-    #[must_use]
-    pub fn without_effect(&self) -> Vec<&'static str> {
-        let given = &self.compatibility;
-        [
-            ("--leader-elect", &given.leader_elect),
-            ("--leader-elect-lease-duration", &given.leader_elect_lease_duration),
-            ("--leader-elect-renew-deadline", &given.leader_elect_renew_deadline),
-            ("--leader-elect-retry-period", &given.leader_elect_retry_period),
-            ("--logdir", &given.logdir),
-            ("--pprof-addr", &given.pprof_addr),
-        ]
-        .into_iter()
-        .filter_map(|(flag, value)| value.as_ref().map(|_| flag))
-        .collect()
     }
 }
 
@@ -286,14 +263,6 @@ mod tests {
     }
 
     #[test]
-    fn the_helm_charts_arguments_are_taken() {
-        let cli = parse("/usr/bin/controller --namespace aenv-sandbox --leader-elect=false");
-        assert_eq!(cli.command, Command::Serve);
-        assert_eq!(cli.flags.namespace.as_deref(), Some("aenv-sandbox"));
-        assert_eq!(cli.flags.without_effect(), ["--leader-elect"]);
-    }
-
-    #[test]
     fn serve_is_the_default_and_flags_stand_on_either_side_of_it() {
         let expected = parse("controller --qps 5");
         assert_eq!(expected.command, Command::Serve);
@@ -301,28 +270,6 @@ mod tests {
         assert_eq!(parse("controller --qps 5 serve"), expected);
         assert_eq!(parse("controller --qps=5").flags, expected.flags);
         assert_eq!(parse("controller check-config --qps 5").command, Command::CheckConfig);
-    }
-
-    #[test]
-    fn leader_elect_takes_a_value_only_behind_an_equals_sign() {
-        for line in ["controller --leader-elect serve", "controller --leader-elect=true", "controller --leader-elect"] {
-            assert_eq!(parse(line).flags.without_effect(), ["--leader-elect"], "{line}");
-        }
-    }
-
-    #[test]
-    fn every_flag_without_effect_is_reported() {
-        let all = [
-            "--leader-elect",
-            "--leader-elect-lease-duration",
-            "--leader-elect-renew-deadline",
-            "--leader-elect-retry-period",
-            "--logdir",
-            "--pprof-addr",
-        ];
-        let line = format!("controller {}=1", all.join("=1 "));
-        assert_eq!(parse(&line).flags.without_effect(), all);
-        assert!(parse("controller").flags.without_effect().is_empty());
     }
 
     #[test]
@@ -342,16 +289,10 @@ mod tests {
         for line in ["controller --help", "controller -h", "controller help", "controller --version", "controller -V"] {
             assert_eq!(stopped(line).0, 0, "{line}");
         }
-        for line in ["controller --qqs 5", "controller nonsense", "controller --qps", "controller serve now"] {
+        for line in ["controller nonsense", "controller --qps", "controller serve now", "controller --config --qps 5"] {
             assert_eq!(stopped(line).0, EXIT_USAGE, "{line}");
         }
         assert_eq!(stopped("controller --version").1, format!("controller {}\n", env!("CARGO_PKG_VERSION")));
-    }
-
-    #[test]
-    fn flags_without_effect_are_left_out_of_the_short_help() {
-        assert!(!stopped("controller -h").1.contains("--logdir"));
-        assert!(stopped("controller --help").1.contains("--logdir"));
     }
 
     #[cfg(feature = "sandbox")]

@@ -148,12 +148,14 @@ pub(super) fn address() -> Kind<IpAddr> {
     )
 }
 
-/// An address and a port to listen on; Go's `:8088` means every IPv4 address.
+/// An address and a port to listen on; Go's `:8088` means every IPv4 address, and `localhost` is 127.0.0.1.
 pub(super) fn socket_address() -> Kind<SocketAddr> {
     fn parse(text: &str) -> Option<SocketAddr> {
-        match text.strip_prefix(':') {
-            Some(port) => Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port.parse().ok()?))),
-            None => text.parse().ok(),
+        let (address, port) = text.rsplit_once(':')?;
+        match address {
+            "" => Some(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port.parse().ok()?))),
+            "localhost" => Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().ok()?))),
+            _ => text.parse().ok(),
         }
     }
     Kind::new(

@@ -80,8 +80,11 @@ settings! {
 
     /// Which cluster, and how it is reached.
     kubernetes: Kubernetes {
-        /// The namespace of all objects. `None`: that of the pod template, else [`DEFAULT_NAMESPACE`](super::DEFAULT_NAMESPACE).
+        /// The namespace of all objects. `None`: that of the `singleContainer` template, else `default_namespace`.
         restart namespace: Option<String> = "namespace", namespace().optional();
+        /// The namespace of all objects if neither `namespace` nor a template of a folder names one. `None`:
+        /// [`DEFAULT_NAMESPACE`](super::DEFAULT_NAMESPACE).
+        restart default_namespace: Option<String> = "default_namespace", namespace().optional();
         /// The kubeconfig file. `None`: `KUBECONFIG`, the pod's own service account, or `~/.kube/config`.
         restart kubeconfig: Option<PathBuf> = "kubeconfig", path("the path of a kubeconfig file").optional();
         /// The context of the kubeconfig. `None`: its current one.

@@ -6,7 +6,7 @@
 use super::fault::Fault;
 use super::given::{Entry, Given, Source};
 use super::{CHART_VARIABLE, VARIABLE_PREFIX};
-use crate::config::cli::Flags;
+use crate::config::cli::{Flags, GoSetting};
 use ::config::{ConfigError, FileFormat, Format, Map, Value, ValueKind};
 use std::collections::BTreeMap;
 use std::fs;
@@ -62,6 +62,12 @@ impl Sources {
     }
 
     fn flags(&mut self, flags: &Flags) {
+        for GoSetting { flag, path, value } in &flags.go {
+            match value {
+                Ok(value) => self.push(Source::Flag(flag), (*path).to_owned(), Given::Text(value.clone())),
+                Err(problem) => self.faults.push(Fault::at(&Source::Flag(flag), path, problem.clone())),
+            }
+        }
         for (flag, path, value) in flags.settings() {
             self.push(Source::Flag(flag), path.to_owned(), Given::Text(value.to_owned()));
         }

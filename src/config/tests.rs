@@ -23,7 +23,7 @@ const KEYS: &[Case] = &[
     ("server.bind", "\"::1\"", NO_TEXT, &["localhost", "1.2.3", "0.0.0.0:80"]),
     ("server.port", "0", NO_WHOLE_NUMBER, &["65536"]),
     ("server.readiness_port", "0", NO_WHOLE_NUMBER, &["65536"]),
-    ("server.metrics_addr", "\"[::]:9000\"", NO_TEXT, &["0.0.0.0", "\":\"", ":65536", "localhost:8088", "8088"]),
+    ("server.metrics_addr", "\"[::]:9000\"", NO_TEXT, &["0.0.0.0", "\":\"", ":65536", "example.com:8088", "8088"]),
     ("server.request_deadline_ms", "1", NO_WHOLE_NUMBER, &["0", "600001"]),
     ("server.max_body_bytes", "1024", NO_WHOLE_NUMBER, &["1023", "67108865"]),
     ("server.max_connections", "1", NO_WHOLE_NUMBER, &["0", "1000001"]),
@@ -38,6 +38,7 @@ const KEYS: &[Case] = &[
     ("tls.key_file", "/etc/aenv/tls/tls.key", NO_TEXT, &["\" \""]),
     ("tls.client_ca_file", "/etc/aenv/tls/ca.crt", NO_TEXT, &["\" \""]),
     ("kubernetes.namespace", "\"123\"", NO_TEXT, &["Upper", "a.b", "-a", "a_b", "a/../b"]),
+    ("kubernetes.default_namespace", "\"123\"", NO_TEXT, &["Upper", "a.b", "-a", "a_b", "a/../b"]),
     ("kubernetes.kubeconfig", "/home/me/.kube/config", NO_TEXT, &["\" \"", "\"a\\nb\""]),
     ("kubernetes.context", "admin@prod \\ \"one\"", NO_TEXT, &["\" \""]),
     ("kubernetes.user_agent", "mine/1.0 (here)", NO_TEXT, &["\" a\"", "\"a\\r\\nX: y\"", "naïve"]),
@@ -390,7 +391,8 @@ fn the_helm_charts_call_is_understood() {
         .variable("SERVICE_DOMAIN_SUFFIX", "svc.cluster.local")
         .flags("--namespace aenv-sandbox --leader-elect=false --metrics-addr :9090")
         .settings();
-    assert_eq!(settings.kubernetes.namespace.as_deref(), Some("aenv-sandbox"));
+    assert_eq!(settings.kubernetes.namespace, None);
+    assert_eq!(settings.kubernetes.default_namespace.as_deref(), Some("aenv-sandbox"));
     assert_eq!(settings.server.metrics_addr, "0.0.0.0:9090".parse().unwrap());
 }
 

@@ -50,7 +50,8 @@ impl Finding {
         Self { severity: Severity::Note, what: what.into(), change: change.into() }
     }
 
-    pub(super) fn warning(what: impl Into<String>, change: impl Into<String>) -> Self {
+    /// A finding about what works, but not well.
+    pub fn warning(what: impl Into<String>, change: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, what: what.into(), change: change.into() }
     }
 

@@ -106,7 +106,7 @@ fn what_is_mounted_are_the_defaults() {
     };
     same(MOUNTED_CONFIG, &repository().join("config/controller.yaml"));
     let mut templates = 0;
-    for original in fs::read_dir(repository().join("src/templates/defaults")).unwrap() {
+    for original in fs::read_dir(repository().join("src/aenv/templates/defaults")).unwrap() {
         let original = original.unwrap();
         same(&format!("{MOUNTED_TEMPLATES}{}", original.file_name().to_str().unwrap()), &original.path());
         templates += 1;
@@ -155,7 +155,7 @@ fn the_deployment_agrees_with_the_settings_that_it_mounts() {
     assert_eq!(*at(&object("base/service.yaml"), "/spec/ports/0/port"), server.port);
     assert_eq!(*at(&object("monitoring/service.yaml"), "/spec/ports/0/port"), server.metrics_addr.port());
 
-    let namespace = settings.kubernetes.namespace.as_deref().unwrap();
+    let namespace = settings.kubernetes.default_namespace.as_deref().unwrap();
     for path in ["base/role.yaml", "base/role-binding.yaml"] {
         assert_eq!(*at(&object(path), "/metadata/namespace"), namespace, "{path}");
     }

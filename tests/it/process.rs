@@ -125,7 +125,7 @@ async fn broken_templates_are_told_with_their_places() {
 
 #[tokio::test]
 async fn bad_usage_is_64_and_to_ask_for_help_is_none() {
-    for line in [["--qqs", "5"], ["nonsense", "--qps=5"], ["sandbox", "--services=many"], ["serve", "--config"]] {
+    for line in [["nonsense", "--qps=5"], ["sandbox", "--services=many"], ["serve", "--config"]] {
         let (code, stdout, stderr) = run(|command, _| _ = command.args(line)).await;
         assert_eq!((code, &*stdout, stderr.is_empty()), (64, "", false), "{line:?}");
     }
@@ -167,7 +167,7 @@ async fn the_helm_charts_arguments_start_it_with_the_runbooks_lines() {
     let (_server, cluster) = sandboxed::start().await;
     seed::deployment("weather-main").create(&cluster).await;
     let replica = Replica::start(|command| {
-        command.args(["--namespace", "aenv-sandbox", "--leader-elect=false"]);
+        command.args(["--namespace", "aenv-sandbox", "--leader-elect", "false", "--burst", "100"]);
         command.env("KUBECONFIG", cluster.kubeconfig_path()).env("SERVICE_DOMAIN_SUFFIX", "svc.cluster.local");
     })
     .await;
@@ -175,7 +175,7 @@ async fn the_helm_charts_arguments_start_it_with_the_runbooks_lines() {
     let log = replica.process.log();
     let mut lines = log.lines();
     for line in [
-        "accepted without effect: --leader-elect",
+        "flags accepted without effect: --leader-elect",
         "🔧 API Rate Limiting configured: QPS=50, Burst=100",
         "🔗 Shared Kubernetes client",
         "🎯 On-demand lists, no reflector",
@@ -184,6 +184,46 @@ async fn the_helm_charts_arguments_start_it_with_the_runbooks_lines() {
     ] {
         assert!(lines.any(|logged| logged.contains(line)), "{line} is missing, or not in its place, in\n{log}");
     }
+}
+
+#[tokio::test]
+async fn an_unknown_flag_is_a_warning_that_only_check_config_refuses() {
+    let (code, _, stderr) = run(|command, _| _ = command.args(["check-config", "--qqs=5", "--logtostderr"])).await;
+    assert_eq!(code, 64, "{stderr}");
+    assert_eq!(
+        stderr,
+        "unknown flag --qqs (did you mean --qps?)\nWarning: flags accepted without effect: --logtostderr\n"
+    );
+    let (_server, cluster) = sandboxed::start().await;
+    let replica = Replica::start(|command| {
+        command.args(["--qqs", "5", "-burst=7"]).env("KUBECONFIG", cluster.kubeconfig_path());
+    })
+    .await;
+    let log = replica.process.log();
+    for line in ["unknown flags are ignored: --qqs (did you mean --qps?)\n", "QPS=50, Burst=7"] {
+        assert!(log.contains(line), "{line} is missing in\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn objects_live_where_the_template_says_and_a_namespace_flag_that_differs_is_warned_of() {
+    let (_server, cluster) = sandboxed::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let pod = format!(
+        "kind: Pod\nmetadata: {{namespace: {}}}\nspec: {{containers: [{{name: main}}]}}\n",
+        cluster.namespace()
+    );
+    fs::write(folder.path().join("singleContainer.yaml"), pod).unwrap();
+    seed::deployment("weather-main").create(&cluster).await;
+    let replica = Replica::start(|command| {
+        command.args(["--namespace", "aenv", "--templates-dir"]).arg(folder.path());
+        command.env("KUBECONFIG", cluster.kubeconfig_path());
+    })
+    .await;
+    let answer: Value = replica.get("/services").await.unwrap().json().await.unwrap();
+    assert_eq!(answer["data"].as_array().unwrap().len(), 1, "{answer}");
+    let warning = "--namespace aenv does not move them: set kubernetes.namespace";
+    assert_eq!(replica.process.log().matches(warning).count(), 1, "{}", replica.process.log());
 }
 
 async fn a_replica_that_nobody_asks_asks_nothing(cluster: Cluster) {

@@ -144,7 +144,7 @@ impl Templates {
         &self.selector_keys
     }
 
-    /// The namespace of all objects, if the template of instances names one.
+    /// The namespace that the `singleContainer` template names. The built-in one names none.
     #[must_use]
     pub fn namespace(&self) -> Option<&str> {
         let (_, pod) = self.pods.iter().find(|(name, _)| name.as_str() == SINGLE_CONTAINER)?;

@@ -35,7 +35,7 @@ fn containers(pod: &Pod) -> &[Container] {
 fn the_built_in_templates_are_sound() {
     let templates = Templates::default();
     assert_eq!(templates.pod_names(), [name("dualContainer"), name("singleContainer")]);
-    assert_eq!((templates.namespace(), templates.selector_keys()), (Some("aenv-sandbox"), &["app".to_owned()][..]));
+    assert_eq!((templates.namespace(), templates.selector_keys()), (None, &["app".to_owned()][..]));
     assert_eq!(containers(templates.pod(&name("singleContainer")).unwrap()).len(), 1);
     assert_eq!(containers(templates.pod(&name("dualContainer")).unwrap())[1].name, "second");
     assert_eq!(templates.pod(&name("deployment")), None);
