@@ -1,53 +1,89 @@
-//! What one question to the API server carries on its way down.
+//! Call: deadline, lane, caller and interest of one question to the API server.
 //!
-//! A [`Call`] travels from the handler (or the fetch that several handlers share) through retry, paging and
-//! throttle. It says until when the answer is of use, whether anybody still waits for it, and how urgent it is. Every
-//! layer below keeps one rule: never past the deadline.
+//! A [`Call`] travels from the handler (or from the fetch that several handlers share) through retry, paging and
+//! throttle. Every layer below keeps one rule: never past the deadline.
 
 use std::fmt;
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::{Arc, LazyLock};
 use tokio::time::{Duration, Instant};
 
-/// How urgent a call is: which of the throttle's two queues it waits in.
+/// How urgent a call is: the throttle's queue that it waits in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lane {
-    /// Somebody looks at a prompt: single objects, writes, the first page of a list.
+    /// Everything that one write does: the objects it looks at, makes, changes and removes.
+    Write,
+    /// Single objects, first pages, and all pages of a list that many callers wait for.
     #[default]
-    Interactive,
-    /// Further pages, and sweeps such as the search for expired instances.
+    Read,
+    /// Further pages of ordinary lists, and sweeps such as the search for expired instances.
     Bulk,
 }
 
 impl Lane {
-    /// As it stands in metrics.
+    /// All lanes, the most urgent first.
+    pub const ALL: [Self; 3] = [Self::Write, Self::Read, Self::Bulk];
+
+    /// The lane's name in metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Interactive => "interactive",
+            Self::Write => "write",
+            Self::Read => "read",
             Self::Bulk => "bulk",
         }
     }
 }
 
-/// The deadline of a question, the interest in its answer, and its urgency. Cheap to clone.
+/// Identity of a caller, as far as the throttle needs it to be fair: a hash of its token or its address. The default is that
+/// of all callers of whom nothing is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct CallerKey(u64);
+
+impl CallerKey {
+    /// The key of the caller that `identity` tells from others. The same in one process, another one in the next, so that
+    /// nobody can choose an identity that falls together with somebody else's.
+    #[must_use]
+    pub fn of(identity: impl Hash) -> Self {
+        static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        Self(SEED.hash_one(identity))
+    }
+}
+
+/// Deadline of a question, the interest in its answer, and its urgency. Cheap to clone.
 #[derive(Clone)]
 pub struct Call {
     deadline: Instant,
     wanted: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
     lane: Lane,
+    caller: CallerKey,
     once: bool,
+    all_pages: bool,
+    continues: bool,
+    regardless: bool,
 }
 
 impl Call {
-    /// A call that is of use until `deadline` and is wanted all that time.
+    /// A read that is of use until `deadline` and is wanted all that time.
     #[must_use]
     pub fn until(deadline: Instant) -> Self {
-        Self { deadline, wanted: None, lane: Lane::default(), once: false }
+        Self {
+            deadline,
+            wanted: None,
+            lane: Lane::default(),
+            caller: CallerKey::default(),
+            once: false,
+            all_pages: false,
+            continues: false,
+            regardless: false,
+        }
     }
 
     /// The same call, wanted only while `wanted` says so.
     ///
-    /// A call that nobody waits for any more is not stopped, but it spends nothing new on retries.
+    /// A request on the wire is not stopped when nobody wants its answer any more, but nothing new is sent: the throttle
+    /// drops an attempt at its turn, and a failed one is not made again. `wanted` must be cheap and must not ask the
+    /// throttle, which calls it under its lock.
     #[must_use]
     pub fn while_wanted(self, wanted: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self { wanted: Some(Arc::new(wanted)), ..self }
@@ -59,10 +95,42 @@ impl Call {
         Self { lane, ..self }
     }
 
+    /// The same call on behalf of this caller. A fetch that many callers share is on behalf of the one that began it.
+    #[must_use]
+    pub fn by(self, caller: CallerKey) -> Self {
+        Self { caller, ..self }
+    }
+
     /// The same call, of which no attempt is made again: there is something else to tell its callers if it fails.
     #[must_use]
     pub fn once(self) -> Self {
         Self { once: true, ..self }
+    }
+
+    /// The same call, for a list that many callers wait for: its further pages are reads, too.
+    #[must_use]
+    pub fn with_all_pages_in_lane(self) -> Self {
+        Self { all_pages: true, ..self }
+    }
+
+    /// The call of the further pages of the list that this one began.
+    #[must_use]
+    pub fn for_further_pages(&self) -> Self {
+        let lane = if self.lane == Lane::Read && !self.all_pages { Lane::Bulk } else { self.lane };
+        self.clone().in_lane(lane)
+    }
+
+    /// The same call, as a further step of a request that has begun: it goes ahead of new requests in its lane, so that
+    /// requests are finished rather than all half done.
+    #[must_use]
+    pub fn continuing(self) -> Self {
+        Self { continues: true, ..self }
+    }
+
+    /// The same call, sent even if nobody waits for it any more.
+    #[must_use]
+    pub fn regardless(self) -> Self {
+        Self { regardless: true, ..self }
     }
 
     /// The instant after which the answer is of no use.
@@ -77,10 +145,16 @@ impl Call {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
-    /// How urgent it is.
+    /// The lane that it waits in.
     #[must_use]
     pub fn lane(&self) -> Lane {
         self.lane
+    }
+
+    /// The caller whose turn it takes in its lane; `None` if it continues a request.
+    #[must_use]
+    pub fn turn_of(&self) -> Option<CallerKey> {
+        (!self.continues).then_some(self.caller)
     }
 
     /// Whether an attempt that failed may be made again.
@@ -94,16 +168,22 @@ impl Call {
     pub fn is_wanted(&self) -> bool {
         self.wanted.as_ref().is_none_or(|wanted| wanted())
     }
+
+    /// Whether an attempt may be sent: somebody waits, or it is made regardless.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.regardless || self.is_wanted()
+    }
 }
 
-/// Why a question was not answered, as far as it says something of what is known already.
+/// Failure of a question, as far as the memory of earlier answers depends on it.
 pub trait Failure: fmt::Display + Send + Sync + 'static {
-    /// Whether it says nothing of what was asked about, nor of our right to see it: the other side is overloaded, too
-    /// slow or out of reach, so that what it said before may still be so.
+    /// Whether the API server is overloaded, too slow or out of reach. Such a failure says nothing of the object, nor of our
+    /// right to see it, so that an earlier answer may still be true.
     fn is_outage(&self) -> bool;
 }
 
-/// What one request to the API server does: a verb and a resource, both from closed sets, fit for metric labels.
+/// Verb and resource of one request to the API server, both from closed sets, fit for metric labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operation {
     /// The API server's verb: `get`, `list`, `create`…
@@ -118,7 +198,6 @@ impl fmt::Debug for Call {
             .field("remaining", &self.remaining())
             .field("wanted", &self.is_wanted())
             .field("lane", &self.lane)
-            .field("once", &self.once)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

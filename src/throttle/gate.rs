@@ -1,9 +1,11 @@
-//! The gate before the API server: closed for as long as it asks to be left alone, or cannot be reached. Pure.
+//! Circuit breaker: closed to attempts while the API server asks to be left alone, or cannot be reached. Pure.
 //!
-//! An overloaded API server names the time (`Retry-After`). One that does not answer at all is left alone for a time that
-//! doubles from one failed probe to the next, and then asked by a single attempt, the probe: the half-open state of a
-//! circuit breaker. So neither is stormed by those who have waited meanwhile.
+//! An overloaded API server names the time (`Retry-After`). An unreachable one is left alone for a time that doubles from one
+//! failed probe to the next, and is then asked by a single attempt, the probe (the breaker's half-open state). So neither is
+//! stormed by the attempts that have waited meanwhile. One resource alone can be closed, too: after a restart the API server
+//! answers 429 for each resource whose watch cache it has not read yet, and serves the others.
 
+use std::collections::HashMap;
 use tokio::time::{Duration, Instant};
 
 /// How many attempts in a row must go unanswered before the API server counts as unreachable: one or two are a
@@ -47,6 +49,8 @@ pub struct Gate {
     /// The last of them, answered ones since then or not.
     last_unanswered: Option<Instant>,
     probing: bool,
+    /// When each resource opens that was closed alone.
+    resources: HashMap<&'static str, Instant>,
 }
 
 impl Gate {
@@ -82,6 +86,21 @@ impl Gate {
         self.opens = self.opens.filter(|_| self.overloaded);
     }
 
+    /// When attempts on `resource` may pass that is closed alone; `None` if it is not.
+    #[must_use]
+    pub fn closed_for(&self, resource: &str, now: Instant) -> Option<Instant> {
+        self.resources.get(resource).copied().filter(|opens| *opens > now)
+    }
+
+    /// The API server cannot answer for `resource` before `retry_after`, and for others can. `spread`, from 0 to 1, is chance.
+    /// Tells when it opens.
+    pub fn close_for(&mut self, resource: &'static str, retry_after: Duration, spread: f64, now: Instant) -> Instant {
+        let opens = now + spread_out(retry_after.min(LONGEST_RETRY_AFTER), spread);
+        let until = self.resources.entry(resource).or_insert(opens);
+        *until = opens.max(*until);
+        *until
+    }
+
     /// The API server asks to be left alone for `retry_after`. `spread`, from 0 to 1, is chance. Tells when the gate opens.
     pub fn overloaded(&mut self, retry_after: Duration, spread: f64, now: Instant) -> Instant {
         self.close(retry_after.min(LONGEST_RETRY_AFTER), spread, now, true)
@@ -115,12 +134,16 @@ impl Gate {
     }
 
     fn close(&mut self, pause: Duration, spread: f64, now: Instant, overloaded: bool) -> Instant {
-        let opens = now + pause.mul_f64(1.0 + SPREAD * spread);
+        let opens = now + spread_out(pause, spread);
         if self.opens.is_none_or(|before| before < opens) {
             (self.opens, self.overloaded) = (Some(opens), overloaded);
         }
         self.opens.unwrap_or(opens)
     }
+}
+
+fn spread_out(pause: Duration, spread: f64) -> Duration {
+    pause.mul_f64(1.0 + SPREAD * spread)
 }
 
 #[cfg(test)]
@@ -146,6 +169,17 @@ mod tests {
     fn an_absurd_retry_after_is_cut_short() {
         let start = Instant::now();
         assert_eq!(Gate::default().overloaded(ms(86_400_000), 0.0, start), start + LONGEST_RETRY_AFTER);
+    }
+
+    #[test]
+    fn one_resource_can_be_closed_alone() {
+        let start = Instant::now();
+        let mut gate = Gate::default();
+        assert_eq!(gate.close_for("pods", ms(1000), 1.0, start), start + ms(1250));
+        assert_eq!(gate.close_for("pods", ms(500), 0.0, start), start + ms(1250), "a shorter time opens nothing");
+        assert_eq!(gate.closed_for("pods", start + ms(1249)), Some(start + ms(1250)));
+        assert_eq!(gate.closed_for("pods", start + ms(1250)), None);
+        assert_eq!((gate.closed_for("services", start), gate.check(start)), (None, Ok(())));
     }
 
     #[test]

@@ -1,141 +1,222 @@
-//! Who is next: two queues, first come, first served within each, and three turns of four for people. Pure.
+//! Lanes: weighted fair queueing of writes, reads and bulk, with a [fair queue](super::fair_queue) of callers in each. Pure.
+//!
+//! While all three wait, of ten turns six are writes, three reads and one bulk; a lane that nobody waits in leaves its share to
+//! the others. Each lane has a tag on a virtual clock, the moment at which its next turn is due, and the lowest tag is
+//! served. A turn moves the tag on by the lane's stride, so a lane that was idle or held up has saved no turns up, and
+//! none waits for longer than its share says. See <https://en.wikipedia.org/wiki/Weighted_fair_queueing>.
 
-use crate::call::Lane;
-use std::collections::BTreeMap;
+use super::fair_queue::{self, FairQueue};
+use crate::call::{CallerKey, Lane};
 
-/// Turns that interactive attempts get for one of bulk while both wait.
-const INTERACTIVE_TURNS: usize = 3;
+/// By how much a turn moves a lane's tag on: six parts of the turns, three, and one. Writes have the most, since somebody
+/// waits for each of them and no memory can answer it; reads are answered from memory or by lists that many share; bulk
+/// is what nobody looks at, and still a list of many pages has to come to an end.
+const fn stride(lane: Lane) -> u64 {
+    match lane {
+        Lane::Write => 1,
+        Lane::Read => 2,
+        Lane::Bulk => 6,
+    }
+}
 
-/// A place in a queue, by which it can be given up.
+/// A place in a lane, by which it can be given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place(Lane, u64);
+pub struct Place(Lane, fair_queue::Place);
 
-/// The queues.
+/// The three queues.
 #[derive(Debug)]
 pub struct Lanes<T> {
-    interactive: BTreeMap<u64, T>,
-    bulk: BTreeMap<u64, T>,
-    arrived: u64,
-    /// Interactive turns since the last of bulk, counted while bulk waited.
-    turns: usize,
+    queues: [Queue<T>; 3],
+    /// The tag of the turn that was given last.
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Queue<T> {
+    lane: Lane,
+    waiters: FairQueue<T>,
+    /// When the next turn is due, on the virtual clock; without meaning while nobody waits.
+    tag: u64,
+    /// When the last turn was due that was made use of.
+    served: u64,
 }
 
 impl<T> Default for Lanes<T> {
     fn default() -> Self {
-        Self { interactive: BTreeMap::new(), bulk: BTreeMap::new(), arrived: 0, turns: 0 }
+        let queues = Lane::ALL.map(|lane| Queue { lane, waiters: FairQueue::default(), tag: 0, served: 0 });
+        Self { queues, clock: 0 }
     }
 }
 
 impl<T> Lanes<T> {
-    /// Queues `waiter` in its lane, behind all others there.
-    pub fn enter(&mut self, lane: Lane, waiter: T) -> Place {
-        self.arrived += 1;
-        let place = Place(lane, self.arrived);
-        self.queue(lane).insert(place.1, waiter);
-        place
+    /// Queues `waiter`. `caller` is whose turn it takes; `None` if it continues a request, which goes ahead of all callers.
+    pub fn enter(&mut self, lane: Lane, caller: Option<CallerKey>, waiter: T) -> Place {
+        let clock = self.clock;
+        let queue = self.queue(lane);
+        queue.tag = queue.next_tag(clock);
+        Place(lane, queue.waiters.enter(caller, waiter))
     }
 
-    /// Gives a place up. False if it is its turn already.
+    /// Gives a place up. False if its turn has come already.
     pub fn leave(&mut self, place: Place) -> bool {
-        self.queue(place.0).remove(&place.1).is_some()
+        self.queue(place.0).waiters.leave(place.1)
     }
 
-    /// Whether nobody waits.
+    /// The lane whose turn it is, among those that `may` have one now.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.interactive.is_empty() && self.bulk.is_empty()
+    pub fn due(&self, may: impl Fn(Lane) -> bool) -> Option<Lane> {
+        let waiting = self.queues.iter().filter(|queue| !queue.waiters.is_empty() && may(queue.lane));
+        // The first of equals: lanes stand in the order of their urgency.
+        waiting.min_by_key(|queue| queue.tag).map(|queue| queue.lane)
     }
 
-    /// The one whose turn it is.
-    pub fn next_turn(&mut self) -> Option<T> {
-        let bulk_is_due = self.interactive.is_empty() || self.turns >= INTERACTIVE_TURNS;
-        if bulk_is_due && let Some((_, waiter)) = self.bulk.pop_first() {
-            self.turns = 0;
-            return Some(waiter);
+    /// Takes out the waiter of `lane` whose turn it is. Costs the lane nothing yet, see [`Lanes::charge`].
+    pub fn pop(&mut self, lane: Lane) -> Option<T> {
+        self.queue(lane).waiters.pop()
+    }
+
+    /// Counts a turn of `lane` that was made use of.
+    pub fn charge(&mut self, lane: Lane) {
+        let queue = self.queue(lane);
+        queue.served = queue.tag;
+        queue.tag += stride(lane);
+        self.clock = self.clock.max(self.queue(lane).served);
+        for queue in &mut self.queues {
+            // A lane that could not have its turn does not make up for it later.
+            queue.tag = queue.tag.max(self.clock);
         }
-        self.turns = if self.bulk.is_empty() { 0 } else { self.turns + 1 };
-        Some(self.interactive.pop_first()?.1)
     }
 
-    /// How many turns come before that of one who enters `lane` now, if nobody else comes.
+    /// How many turns come before that of a call that enters now, if nobody else comes.
     #[must_use]
-    pub fn ahead(&self, lane: Lane) -> usize {
-        let (interactive, bulk) = (self.interactive.len(), self.bulk.len());
-        match lane {
-            Lane::Interactive => interactive + bulk.min((self.turns + interactive) / INTERACTIVE_TURNS),
-            Lane::Bulk => bulk + interactive.min(INTERACTIVE_TURNS * (bulk + 1)),
-        }
+    pub fn ahead(&self, lane: Lane, caller: Option<CallerKey>) -> usize {
+        let own = self.queues.iter().find(|queue| queue.lane == lane);
+        let Some(own) = own else { return 0 };
+        let in_lane = own.waiters.ahead(caller);
+        let due = own.next_tag(self.clock) + in_lane as u64 * stride(lane);
+        let others = self.queues.iter().filter(|queue| queue.lane != lane);
+        in_lane + others.map(|queue| queue.turns_before(due, lane)).sum::<usize>()
     }
 
-    fn queue(&mut self, lane: Lane) -> &mut BTreeMap<u64, T> {
-        match lane {
-            Lane::Interactive => &mut self.interactive,
-            Lane::Bulk => &mut self.bulk,
-        }
+    /// Takes out all waiters of which `goes` says so.
+    pub fn extract(&mut self, mut goes: impl FnMut(&T) -> bool) -> Vec<T> {
+        self.queues.iter_mut().flat_map(|queue| queue.waiters.extract(&mut goes)).collect()
+    }
+
+    fn queue(&mut self, lane: Lane) -> &mut Queue<T> {
+        &mut self.queues[lane as usize]
+    }
+}
+
+impl<T> Queue<T> {
+    /// When the next turn is due, given that somebody waits. The first turn of a lane that was idle comes a stride
+    /// after `clock`: it has neither saved turns up nor does it overtake those that wait.
+    fn next_tag(&self, clock: u64) -> u64 {
+        if self.waiters.is_empty() { self.served.max(clock) + stride(self.lane) } else { self.tag }
+    }
+
+    /// How many turns of this lane come before the one of `other` that is due at `due`.
+    fn turns_before(&self, due: u64, other: Lane) -> usize {
+        let yields = u64::from((self.lane as usize) > other as usize);
+        let Some(left) = due.checked_sub(self.tag + yields) else { return 0 };
+        let turns = usize::try_from(left / stride(self.lane) + 1).unwrap_or(usize::MAX);
+        turns.min(self.waiters.len())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Lane::{Bulk, Interactive};
+    use Lane::{Bulk, Read, Write};
 
-    fn filled(interactive: usize, bulk: usize) -> Lanes<String> {
+    fn caller() -> Option<CallerKey> {
+        Some(CallerKey::default())
+    }
+
+    fn filled(writes: usize, reads: usize, bulk: usize) -> Lanes<String> {
         let mut lanes = Lanes::default();
-        for n in 0..bulk {
-            lanes.enter(Bulk, format!("b{n}"));
-        }
-        for n in 0..interactive {
-            lanes.enter(Interactive, format!("i{n}"));
+        for (lane, letter, count) in [(Bulk, 'b', bulk), (Read, 'r', reads), (Write, 'w', writes)] {
+            for n in 0..count {
+                lanes.enter(lane, caller(), format!("{letter}{n}"));
+            }
         }
         lanes
     }
 
+    fn turn(lanes: &mut Lanes<String>) -> Option<String> {
+        turn_of(lanes, |_| true)
+    }
+
+    fn turn_of(lanes: &mut Lanes<String>, may: impl Fn(Lane) -> bool) -> Option<String> {
+        let lane = lanes.due(may)?;
+        let waiter = lanes.pop(lane);
+        lanes.charge(lane);
+        waiter
+    }
+
     fn order(lanes: &mut Lanes<String>) -> String {
-        std::iter::from_fn(|| lanes.next_turn()).collect::<Vec<_>>().join(" ")
+        std::iter::from_fn(|| turn(lanes)).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
-    fn while_both_wait_three_of_four_turns_are_interactive_and_each_lane_is_in_order() {
-        assert_eq!(order(&mut filled(7, 4)), "i0 i1 i2 b0 i3 i4 i5 b1 i6 b2 b3");
+    fn of_ten_turns_six_are_writes_three_reads_and_one_bulk() {
+        let order = order(&mut filled(12, 6, 2));
+        assert_eq!(order, "w0 w1 r0 w2 w3 r1 w4 w5 r2 b0 w6 w7 r3 w8 w9 r4 w10 w11 r5 b1");
     }
 
     #[test]
-    fn who_is_alone_does_not_wait_for_the_other_lane() {
-        assert_eq!(order(&mut filled(0, 3)), "b0 b1 b2");
-        assert_eq!(order(&mut filled(5, 0)), "i0 i1 i2 i3 i4");
+    fn an_idle_lane_leaves_its_turns_to_the_others() {
+        assert_eq!(order(&mut filled(0, 0, 3)), "b0 b1 b2");
+        assert_eq!(order(&mut filled(0, 6, 2)), "r0 r1 r2 b0 r3 r4 r5 b1");
     }
 
     #[test]
-    fn bulk_that_comes_later_does_not_owe_or_own_earlier_turns() {
-        let mut lanes = filled(9, 0);
-        (0..5).for_each(|_| drop(lanes.next_turn()));
-        lanes.enter(Bulk, "b".to_owned());
-        assert_eq!(order(&mut lanes), "i5 i6 i7 b i8");
+    fn a_lane_that_was_idle_neither_owes_nor_owns_turns() {
+        let mut lanes = filled(0, 9, 0);
+        (0..5).for_each(|_| drop(turn(&mut lanes)));
+        lanes.enter(Bulk, caller(), "b".to_owned());
+        assert_eq!(order(&mut lanes), "r5 r6 r7 b r8");
     }
 
     #[test]
-    fn a_place_can_be_given_up_until_it_is_its_turn() {
-        let mut lanes = Lanes::default();
-        let (first, second) = (lanes.enter(Interactive, 1), lanes.enter(Interactive, 2));
-        assert!(lanes.leave(first) && !lanes.leave(first));
-        assert_eq!(lanes.next_turn(), Some(2));
-        assert!(!lanes.leave(second) && lanes.is_empty());
+    fn a_write_goes_ahead_of_reads_and_pages_that_wait() {
+        let mut lanes = filled(0, 5, 5);
+        lanes.enter(Write, caller(), "w".to_owned());
+        assert_eq!(turn(&mut lanes).as_deref(), Some("w"));
+    }
+
+    #[test]
+    fn a_lane_without_a_place_is_passed_over_and_does_not_make_up_for_it() {
+        let mut lanes = filled(20, 20, 0);
+        for _ in 0..10 {
+            assert!(turn_of(&mut lanes, |lane| lane != Write).unwrap().starts_with('r'));
+        }
+        let next: Vec<_> = (0..6).filter_map(|_| turn(&mut lanes)).collect();
+        assert_eq!(next.iter().filter(|waiter| waiter.starts_with('w')).count(), 5, "{next:?}");
+    }
+
+    #[test]
+    fn calls_that_give_up_cost_their_lane_no_turn() {
+        let mut lanes = filled(0, 4, 0);
+        for _ in 0..100 {
+            let place = lanes.enter(Bulk, caller(), "gone".to_owned());
+            assert!(lanes.leave(place));
+        }
+        lanes.enter(Bulk, caller(), "b".to_owned());
+        assert_eq!(order(&mut lanes), "r0 r1 r2 b r3");
     }
 
     #[test]
     fn the_turns_ahead_are_those_that_come() {
-        for (interactive, bulk) in [(0, 0), (0, 5), (5, 0), (2, 3), (3, 3), (7, 2), (20, 30)] {
-            for lane in [Interactive, Bulk] {
-                for turns in 0..=interactive.min(4) {
-                    let mut lanes = filled(interactive, bulk);
-                    (0..turns).for_each(|_| drop(lanes.next_turn()));
-                    let ahead = lanes.ahead(lane);
-                    lanes.enter(lane, "me".to_owned());
-                    let came = std::iter::from_fn(|| lanes.next_turn()).position(|waiter| waiter == "me");
-                    // The turns that interactive has had already are not known to count for bulk before it comes.
-                    let due = came.map(|came| ahead.abs_diff(came) <= usize::from(lane == Bulk) * turns);
-                    assert_eq!(due, Some(true), "{lane:?} after {turns} of {interactive}, {bulk}: {ahead}, {came:?}");
+        for (writes, reads, bulk) in [(0, 0, 0), (0, 0, 5), (0, 5, 0), (5, 0, 0), (2, 3, 1), (30, 7, 9), (7, 2, 30)] {
+            for lane in Lane::ALL {
+                for turns in 0..4 {
+                    let mut lanes = filled(writes, reads, bulk);
+                    (0..turns).for_each(|_| drop(turn(&mut lanes)));
+                    let ahead = lanes.ahead(lane, caller());
+                    lanes.enter(lane, caller(), "me".to_owned());
+                    let came = std::iter::from_fn(|| turn(&mut lanes)).position(|waiter| waiter == "me");
+                    assert_eq!(came, Some(ahead), "{lane:?} behind {writes}, {reads}, {bulk}, {turns} served");
                 }
             }
         }

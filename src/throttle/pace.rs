@@ -1,5 +1,5 @@
-//! When the next attempt may leave: the bucket, its rate and the gate in one. Pure, driven by `now`; the queue before it
-//! and the clock are [`super::Throttle`]'s.
+//! Pace: token bucket, adaptive rate and gate in one, which say when the next attempt may leave. Pure, driven by `now`; the
+//! queue before it and the clock are [`super::Throttle`]'s.
 
 use super::adaptive::AdaptiveRate;
 use super::bucket::TokenBucket;
@@ -45,6 +45,13 @@ pub enum Change {
     },
     /// The API server does not answer any more.
     Unreachable,
+    /// The API server cannot answer for this resource yet.
+    NotReady {
+        /// The resource's plural.
+        resource: &'static str,
+        /// When it is asked again.
+        opens: Instant,
+    },
 }
 
 /// The state of the pace.
@@ -94,6 +101,12 @@ impl Pace {
         self.gate.check(now).err()
     }
 
+    /// When attempts on `resource` may leave, if it is closed alone, as [`Gate::closed_for`] says.
+    #[must_use]
+    pub fn closed_for(&self, resource: &str, now: Instant) -> Option<Instant> {
+        self.gate.closed_for(resource, now)
+    }
+
     /// Whether the API server may have just come back.
     #[must_use]
     pub fn is_settling(&self, now: Instant) -> bool {
@@ -137,8 +150,8 @@ impl Pace {
         }
     }
 
-    /// An attempt has ended. `spread`, from 0 to 1, is chance.
-    pub fn ended(&mut self, sent: Sent, outcome: Outcome, spread: f64, now: Instant) -> Change {
+    /// An attempt on `resource` has ended. `spread`, from 0 to 1, is chance.
+    pub fn ended(&mut self, sent: Sent, resource: &'static str, outcome: Outcome, spread: f64, now: Instant) -> Change {
         match outcome {
             Outcome::Abandoned => {
                 self.gate.abandoned(sent.probe);
@@ -146,6 +159,11 @@ impl Pace {
             }
             Outcome::NoAnswer if self.gate.unanswered(sent.probe, spread, now) => Change::Unreachable,
             Outcome::NoAnswer => Change::None,
+            Outcome::ResourceNotReady { retry_after } => {
+                self.gate.answered();
+                let pause = retry_after.unwrap_or(DEFAULT_RETRY_AFTER);
+                Change::NotReady { resource, opens: self.gate.close_for(resource, pause, spread, now) }
+            }
             Outcome::Answered { status, retry_after } => {
                 self.gate.answered();
                 match (status, retry_after) {

@@ -1,14 +1,14 @@
-//! Leave for one request on the wire, and what became of it.
+//! Permit: leave for one request on the wire, and its outcome.
 
 use super::Throttle;
 use super::pace::Sent;
-use crate::call::Operation;
+use crate::call::{Lane, Operation};
 use tokio::time::Duration;
 
-/// What became of a request on the wire.
+/// Outcome of a request on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nobody waited for its end.
+    /// Given up before its end.
     Abandoned,
     /// There was no answer: no connection, cut, timed out.
     NoAnswer,
@@ -19,6 +19,11 @@ pub enum Outcome {
         /// After how long it asks to be asked again. `None`: it did not say.
         retry_after: Option<Duration>,
     },
+    /// Answered with 429 for this resource alone, which the API server cannot serve yet (it has not read its watch cache).
+    ResourceNotReady {
+        /// As above.
+        retry_after: Option<Duration>,
+    },
 }
 
 /// Leave for one request on the wire. When it is dropped the request is over: its place among the concurrent calls
@@ -27,17 +32,18 @@ pub enum Outcome {
 pub struct Permit {
     throttle: Throttle,
     operation: Operation,
+    lane: Lane,
     sent: Sent,
     outcome: Outcome,
 }
 
 impl Permit {
-    pub(super) fn new(throttle: Throttle, operation: Operation, sent: Sent) -> Self {
+    pub(super) fn new(throttle: Throttle, operation: Operation, lane: Lane, sent: Sent) -> Self {
         throttle.0.metrics.api_in_flight.inc();
-        Self { throttle, operation, sent, outcome: Outcome::Abandoned }
+        Self { throttle, operation, lane, sent, outcome: Outcome::Abandoned }
     }
 
-    /// Notes what has become of the request.
+    /// Notes the outcome of the request.
     pub fn ended(&mut self, outcome: Outcome) {
         self.outcome = outcome;
     }
@@ -52,7 +58,8 @@ impl Drop for Permit {
             Outcome::Abandoned => metrics.api_call(verb, resource, "abandoned", took),
             Outcome::NoAnswer => metrics.api_call(verb, resource, "error", took),
             Outcome::Answered { status, .. } => metrics.api_call(verb, resource, &status.to_string(), took),
+            Outcome::ResourceNotReady { .. } => metrics.api_call(verb, resource, "429", took),
         }
-        self.throttle.ended(self.sent, self.outcome);
+        self.throttle.ended(self.sent, self.lane, resource, self.outcome);
     }
 }

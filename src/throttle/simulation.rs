@@ -79,7 +79,7 @@ fn simulate(replicas: usize, adaptive: bool, seed: u64) -> Outcomes {
                     true => Outcome::Answered { status: 200, retry_after: None },
                     false => Outcome::Answered { status: 429, retry_after: Some(RETRY_AFTER) },
                 };
-                replica.pace.ended(sent, outcome, chance.f64(), now);
+                replica.pace.ended(sent, "pods", outcome, chance.f64(), now);
                 replica.in_flight -= 1;
             }
         }
