@@ -8,7 +8,7 @@ use super::error::{Error, Failed};
 use super::resource::Resource;
 use super::slim::Deployment;
 use super::write::{NotCreated, RequestId};
-use crate::call::Call;
+use crate::call::{Call, Lane};
 use crate::syntax::{ListFilter, ObjectName};
 use crate::telemetry::request_context::carried;
 use serde::Serialize;
@@ -65,7 +65,7 @@ impl Writer {
     {
         let caller = Arc::new(());
         let watched = Arc::downgrade(&caller);
-        let call = Call::until(deadline).while_wanted(move || watched.strong_count() > 0);
+        let call = Call::until(deadline).in_lane(Lane::Write).while_wanted(move || watched.strong_count() > 0);
         let task = self.tasks.spawn_on(carried(write(call)), &self.runtime);
         let outcome = match timeout_at(deadline, task).await {
             Ok(Ok(outcome)) => outcome,
@@ -162,7 +162,8 @@ impl Creation {
         let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
         for made in made.iter().rev() {
             let Made { resource, name, .. } = made;
-            match self.remove(made, &Call::until(Instant::now() + UNDO_DEADLINE)).await {
+            let call = Call::until(Instant::now() + UNDO_DEADLINE).in_lane(Lane::Write).continuing();
+            match self.remove(made, &call).await {
                 Ok(true) => log::info!("undone: {} {name}", resource.plural()),
                 Ok(false) => {
                     log::info!("not undone, since another service uses it by now: {} {name}", resource.plural())

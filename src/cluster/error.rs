@@ -137,6 +137,11 @@ impl Error {
         matches!(self, Self::Answered { status, retry_after: Some(_), .. } if matches!(status.as_u16(), 429 | 503))
     }
 
+    /// Whether the throttle dropped the attempt because its caller had gone.
+    pub(super) fn is_unwanted(&self) -> bool {
+        matches!(self, Self::Refused(refused) if refused.why == Why::Unwanted)
+    }
+
     /// After how long the other side, or our own limit, asks to be asked again.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

@@ -7,7 +7,7 @@
 use super::client::{Cluster, ListPlan, Paging, built};
 use super::error::Error;
 use super::resource::Resource;
-use crate::call::{Call, Lane, Operation};
+use crate::call::{Call, Operation};
 use crate::syntax::{ListFilter, ObjectName};
 use bytes::Bytes;
 use http::StatusCode;
@@ -70,7 +70,7 @@ impl Cluster {
                 Some(token) if !token.is_empty() => params.continue_token = Some(token),
                 _ => return Ok(items),
             }
-            call = call.in_lane(Lane::Bulk);
+            call = call.for_further_pages();
         }
     }
 

@@ -71,6 +71,11 @@ impl Retries {
                 return outcome;
             };
             let last = made >= policy.max_attempts.get() || !call.may_be_retried();
+            if error.is_unwanted() && call.is_wanted() {
+                // Somebody has joined since the throttle looked. Nothing was sent, so this was no attempt.
+                made -= 1;
+                continue;
+            }
             if last || !error.is_transient() {
                 return Err(error);
             }

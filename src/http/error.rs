@@ -178,7 +178,9 @@ fn of_cluster(error: &cluster::Error) -> StatusCode {
     match error {
         cluster::Error::Answered { status, .. } => of_answer(status.as_u16()),
         cluster::Error::Refused(refused) => match refused.why {
-            cluster::Why::Rate | cluster::Why::InFlight | cluster::Why::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            cluster::Why::Rate | cluster::Why::InFlight | cluster::Why::Unwanted | cluster::Why::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             cluster::Why::Unreachable => StatusCode::BAD_GATEWAY,
         },
         cluster::Error::Deadline | cluster::Error::TimedOut(_) => StatusCode::GATEWAY_TIMEOUT,

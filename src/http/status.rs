@@ -135,7 +135,7 @@ fn throttle(metrics: &Metrics, closed: Option<(Closed, Option<Instant>)>) -> Thr
         },
         opens_in_ms: opens.map(|opens| opens.saturating_duration_since(Instant::now()).as_millis()),
     };
-    let lanes = [Lane::Interactive, Lane::Bulk];
+    let lanes = Lane::ALL;
     Throttle {
         // JSON has no infinity: it becomes `null`.
         rate: metrics.rate(),

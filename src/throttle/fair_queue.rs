@@ -118,13 +118,15 @@ impl<T> FairQueue<T> {
         let Some(own) = self.callers.get(&key) else { return self.continuing.len() + self.turns.len() };
         let rounds = own.waiters.len();
         let others = self.callers.iter().filter(|(other, _)| **other != key);
-        let of_others = others.map(|(_, waiting)| waiting.waiters.len().min(rounds + usize::from(waiting.turn < own.turn)));
+        let of_others =
+            others.map(|(_, waiting)| waiting.waiters.len().min(rounds + usize::from(waiting.turn < own.turn)));
         self.continuing.len() + rounds + of_others.sum::<usize>()
     }
 
     /// Takes out all waiters of which `goes` says so.
     pub(super) fn extract(&mut self, mut goes: impl FnMut(&T) -> bool) -> Vec<T> {
-        let mut gone: Vec<T> = self.continuing.extract_if(.., |_, waiter| goes(waiter)).map(|(_, waiter)| waiter).collect();
+        let mut gone: Vec<T> =
+            self.continuing.extract_if(.., |_, waiter| goes(waiter)).map(|(_, waiter)| waiter).collect();
         let turns = &mut self.turns;
         self.callers.retain(|_, waiting| {
             gone.extend(waiting.waiters.extract_if(.., |_, waiter| goes(waiter)).map(|(_, waiter)| waiter));

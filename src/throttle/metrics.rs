@@ -38,7 +38,7 @@ impl Metrics {
             ),
             refused: registry.counters(
                 "aenv_controller_throttle_refused_total",
-                "Attempts that were not let through in time; reason: rate or in_flight (our own limits), overloaded (the API server asked to be left alone), unreachable.",
+                "Attempts that were not let through in time; reason: rate or in_flight (our own limits), overloaded (the API server asked to be left alone), unreachable, unwanted (the caller had gone).",
                 "reason",
             ),
             wait: registry.histogram_vec(
@@ -156,7 +156,7 @@ pub struct Queue {
 }
 
 impl Label for Why {
-    const ALL: &'static [Self] = &[Self::Rate, Self::InFlight, Self::Overloaded, Self::Unreachable];
+    const ALL: &'static [Self] = &[Self::Rate, Self::InFlight, Self::Overloaded, Self::Unreachable, Self::Unwanted];
 
     fn as_str(self) -> &'static str {
         match self {
@@ -164,6 +164,7 @@ impl Label for Why {
             Self::InFlight => "in_flight",
             Self::Overloaded => "overloaded",
             Self::Unreachable => "unreachable",
+            Self::Unwanted => "unwanted",
         }
     }
 }

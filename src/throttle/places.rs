@@ -66,7 +66,14 @@ mod tests {
 
     /// How many of `lane` fit in beside those of `first`.
     fn fit(places: &mut Places, lane: Lane) -> usize {
-        (0..100).take_while(|_| places.has_room(lane) && { places.take(lane); true }).count()
+        (0..100)
+            .take_while(|_| {
+                places.has_room(lane) && {
+                    places.take(lane);
+                    true
+                }
+            })
+            .count()
     }
 
     #[test]

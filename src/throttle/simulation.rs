@@ -1,8 +1,9 @@
-//! Independent replicas against one API server that gives less than they want, on virtual time.
+//! Simulation of independent replicas against one API server that gives less than they want, on virtual time.
 //!
 //! The replicas are real [`Pace`]s; the API server is a token bucket with a second's worth of burst, answers within
-//! milliseconds, and says `Retry-After: 1` when it is empty. What comes of it has to be what the module's
-//! documentation shows.
+//! milliseconds, and says `Retry-After: 1` when it is empty. The table in the throttle's documentation has to show the outcome.
+
+mod lanes;
 
 use super::bucket::TokenBucket;
 use super::pace::{Pace, Sent};

@@ -1,4 +1,5 @@
 use super::*;
+use crate::call::CallerKey;
 use crate::telemetry::metrics::Registry;
 
 const LIST: Operation = Operation { verb: "list", resource: "pods" };
@@ -203,10 +204,10 @@ async fn a_first_call_waits_at_most_two_token_intervals_behind_fifty_pages() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn neither_lane_starves_the_other() {
+async fn no_lane_starves_another() {
     let throttle = throttle(100.0, 1, 8);
-    let served = [Arc::new(Mutex::new(0_u32)), Arc::new(Mutex::new(0_u32))];
-    for (lane, served) in [Lane::Interactive, Lane::Bulk].into_iter().zip(&served) {
+    let served = [(); 3].map(|()| Arc::new(Mutex::new(0_u32)));
+    for (lane, served) in Lane::ALL.into_iter().zip(&served) {
         for _ in 0..20 {
             let (throttle, served) = (throttle.clone(), Arc::clone(served));
             tokio::spawn(async move {
@@ -218,9 +219,10 @@ async fn neither_lane_starves_the_other() {
         }
     }
     tokio::time::sleep(Duration::from_secs(10)).await;
-    let [interactive, bulk] = served.map(|served| *served.lock().unwrap());
-    assert!((998..=1002).contains(&(interactive + bulk)), "{interactive} + {bulk}");
-    assert!(interactive.abs_diff(3 * bulk) <= 4, "three of four: {interactive} to {bulk}");
+    let served = served.map(|served| *served.lock().unwrap());
+    for (turns, share) in served.into_iter().zip([600_u32, 300, 100]) {
+        assert!(turns.abs_diff(share) <= 4, "{served:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -258,4 +260,130 @@ async fn new_limits_count_for_those_who_wait_already() {
     drop(waiter.await.unwrap());
     assert!(began.elapsed() <= Duration::from_millis(1101), "{:?}", began.elapsed());
     assert_eq!(throttle.0.metrics.ceiling.get(), 10.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_wait_until_their_deadline_and_reads_for_as_long_as_the_setting_says() {
+    let throttle = throttle(50.0, 100, 8);
+    let began = Instant::now();
+    let writes: Vec<_> = (0..1000)
+        .map(|_| {
+            let throttle = throttle.clone();
+            tokio::spawn(async move { throttle.admit(&call_for(25).in_lane(Lane::Write), LIST).await.map(drop) })
+        })
+        .collect();
+    // The clock moves when all of them wait.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let refused = throttle.admit(&call_for(17).in_lane(Lane::Write), LIST).await.unwrap_err();
+    let at_once = began.elapsed() <= Duration::from_millis(2);
+    assert_eq!((refused.why, at_once), (Why::Rate, true), "the queue cannot reach it in time");
+    throttle.admit(&call_for(25), LIST).await.unwrap();
+    assert!(began.elapsed() < Duration::from_millis(100), "reads have turns of their own: {:?}", began.elapsed());
+    for write in writes {
+        write.await.unwrap().unwrap();
+    }
+    assert!((17..=19).contains(&began.elapsed().as_secs()), "900 behind the burst at 50/s: {:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn hung_writes_do_not_hold_reads_up_nor_the_other_way_round() {
+    for (hung, other) in [(Lane::Write, Lane::Read), (Lane::Read, Lane::Write)] {
+        let throttle = throttle(1000.0, 1000, 8);
+        let mut places = Vec::new();
+        while let Ok(permit) = throttle.admit(&call_for(1).in_lane(hung), LIST).await {
+            places.push(permit);
+        }
+        let began = Instant::now();
+        throttle.admit(&call_for(1).in_lane(other), LIST).await.unwrap();
+        assert_eq!(began.elapsed(), Duration::ZERO, "{} of {hung:?} hang", places.len());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_nobody_wants_any_more_costs_no_token() {
+    let throttle = throttle(1.0, 1, 8);
+    throttle.admit(&call_for(60), LIST).await.unwrap();
+    let caller = Arc::new(());
+    let watched = Arc::downgrade(&caller);
+    let wanted = move || watched.strong_count() > 0;
+    let gone = [call_for(60).while_wanted(wanted.clone()), call_for(60).while_wanted(wanted)];
+    let gone = gone.map(|call| {
+        tokio::spawn({
+            let throttle = throttle.clone();
+            async move { throttle.admit(&call, LIST).await.map(drop).unwrap_err() }
+        })
+    });
+    tokio::task::yield_now().await;
+    drop(caller);
+    let began = Instant::now();
+    throttle.admit(&call_for(60), LIST).await.unwrap();
+    assert!(began.elapsed() <= Duration::from_millis(1001), "the first token is for it: {:?}", began.elapsed());
+    for call in gone {
+        assert_eq!(call.await.unwrap().why, Why::Unwanted);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_nobody_wants_any_more_do_not_fill_the_queue() {
+    let throttle = throttle(1.0, 1, 8);
+    throttle.admit(&call_for(60), LIST).await.unwrap();
+    let caller = Arc::new(());
+    let waiting: Vec<_> = (0..10)
+        .map(|_| {
+            let (throttle, watched) = (throttle.clone(), Arc::downgrade(&caller));
+            let call = call_for(60).while_wanted(move || watched.strong_count() > 0);
+            tokio::spawn(async move { throttle.admit(&call, LIST).await.map(drop).unwrap_err() })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    assert!(throttle.admit(&call_for(60), LIST).await.is_err(), "ten are ahead");
+    drop(caller);
+    tokio::time::sleep(SEARCH_PERIOD).await;
+    throttle.admit(&call_for(60), LIST).await.unwrap();
+    for call in waiting {
+        assert_eq!(call.await.unwrap().why, Why::Unwanted);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_with_many_calls_leaves_others_their_turns() {
+    let throttle = throttle(10.0, 1, 8);
+    for _ in 0..90 {
+        let throttle = throttle.clone();
+        tokio::spawn(async move { throttle.admit(&call_for(60).by(CallerKey::of("many")), LIST).await.map(drop) });
+    }
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    for _ in 0..5 {
+        let began = Instant::now();
+        throttle.admit(&call_for(60).by(CallerKey::of("one")), LIST).await.unwrap();
+        assert!(began.elapsed() <= Duration::from_millis(201), "every other turn: {:?}", began.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resource_that_is_not_ready_holds_nothing_else_back() {
+    let throttle = throttle(1000.0, 1000, 8);
+    let began = Instant::now();
+    let not_ready = Outcome::ResourceNotReady { retry_after: Some(Duration::from_secs(1)) };
+    throttle.admit(&call_for(60), LIST).await.unwrap().ended(not_ready);
+    assert!(!throttle.is_closed());
+    throttle.admit(&call_for(60), Operation { verb: "list", resource: "services" }).await.unwrap();
+    let refused = throttle.admit(&Call::until(began + Duration::from_millis(900)), LIST).await.unwrap_err();
+    assert_eq!((refused.why, began.elapsed()), (Why::Overloaded, Duration::ZERO));
+    throttle.admit(&call_for(60), LIST).await.unwrap();
+    assert!((1000..=1252).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    assert_eq!(throttle.0.metrics.rate.get(), 1000.0, "one resource says nothing of the rate");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_waits_when_its_resource_is_closed_goes_on_waiting() {
+    let throttle = throttle(1.0, 1, 8);
+    let mut first = throttle.admit(&call_for(60), LIST).await.unwrap();
+    let waiter = tokio::spawn(admitted(throttle.clone(), call_for(60)));
+    tokio::task::yield_now().await;
+    first.ended(Outcome::ResourceNotReady { retry_after: Some(Duration::from_secs(4)) });
+    drop(first);
+    let began = Instant::now();
+    drop(waiter.await.unwrap());
+    assert!((4000..=5002).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
 }

@@ -97,7 +97,7 @@ async fn the_picture_follows_what_is_asked_and_asks_nothing(cluster: Cluster) {
     let asked = status(&controller).await;
     assert_eq!(asked["api_calls"]["ok"], cluster.calls().total);
     assert_eq!(asked["answers"], json!({"fetch": 1}));
-    assert_eq!(asked["throttle"]["lanes"]["interactive"]["admitted"], 2);
+    assert_eq!(asked["throttle"]["lanes"]["read"]["admitted"], 2);
     assert_eq!(asked["replica"], fresh["replica"]);
 }
 

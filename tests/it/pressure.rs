@@ -183,7 +183,7 @@ async fn a_first_call_passes_the_further_pages_of_a_long_list() {
     let pods = tokio::spawn(send(controller.request(Method::GET, "/pods")));
     until("the third page is under way", async || server.calls().in_flight == 1 && cluster.calls().total == 2).await;
     let services = tokio::spawn(send(controller.request(Method::GET, "/services")));
-    let waiting = r#"aenv_controller_throttle_waiting{lane="interactive"} 2"#;
+    let waiting = r#"aenv_controller_throttle_waiting{lane="read"} 2"#;
     until("both lists of the services wait", async || controller.metrics_page().await.1.contains(waiting)).await;
 
     // The third page ends, and what comes next holds the only place.

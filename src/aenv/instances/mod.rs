@@ -43,7 +43,7 @@ impl Instances {
         options: ReadOptions,
     ) -> Result<Found<Rows<InstanceRow>>, Error<Failed>> {
         let (cluster, asked) = (Arc::clone(self.writer.cluster()), filter.clone());
-        let lane = if filter.with_ttl { Lane::Bulk } else { Lane::Interactive };
+        let lane = if filter.with_ttl { Lane::Bulk } else { Lane::Read };
         let fetch = move |call: Call| async move { list(&cluster, &asked, &call.in_lane(lane)).await };
         Listing::list(&self.memo, filter, options, fetch).await
     }

@@ -44,7 +44,7 @@ const PANELS = [
     calls("no answer", "bad", "no_answer"),
     calls("given up by us", "wait", "abandoned"),
   ]],
-  ["Waiting for a turn, by lane", [...lane("interactive"), ...lane("bulk")]],
+  ["Waiting for a turn, by lane", [...lane("write"), ...lane("read"), ...lane("bulk")]],
   ["Refused by this replica", [
     refused("own rate", "rate"),
     refused("calls in flight", "in_flight"),
