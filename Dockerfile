@@ -9,7 +9,8 @@ FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 # The dependencies first, with stand-ins for our own sources: this layer is built again only when they change.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir src benches && touch src/lib.rs benches/reads.rs && echo 'fn main() {}' >src/main.rs \
+RUN mkdir -p src benches tests/it && touch src/lib.rs benches/reads.rs \
+    && echo 'fn main() {}' | tee src/main.rs >tests/it/build.rs \
     && cargo build --release --locked --no-default-features --bin controller
 COPY src src
 # cargo goes by modification times, and those of the copied files may be older than the stand-ins'.

@@ -2,7 +2,7 @@
 
 use crate::support::controller::settings;
 use crate::support::live::ApiServer;
-use crate::support::{Cluster, on_every_cluster, sandboxed, seed, write_kubeconfig};
+use crate::support::{Cluster, on_an_api_server, on_every_cluster, sandboxed, seed, write_kubeconfig};
 use aenv_controller::app;
 use aenv_controller::doctor::report::Severity;
 use aenv_controller::sandbox::{Faults, Rule};
@@ -17,6 +17,14 @@ on_every_cluster! {
     a_namespace_that_does_not_exist_is_wrong,
     a_small_limit_is_waited_for,
     a_list_in_one_piece_has_no_pages,
+}
+
+on_an_api_server! {
+    rights_that_are_missing_come_with_the_rule_that_grants_them,
+    the_rights_that_the_readme_asks_for_are_enough,
+    the_priority_level_is_told_by_its_name,
+    credentials_that_are_not_accepted_end_it,
+    a_certificate_of_a_stranger_is_told_as_one,
 }
 
 /// What the doctor says of a cluster, and how bad it is.
@@ -168,88 +176,73 @@ async fn a_kubeconfig_that_cannot_be_used_is_part_of_the_report() {
     expect(&report, &["❌ cluster", "/nowhere/kubeconfig"]);
 }
 
-mod real_api_server {
-    use super::*;
-
-    #[tokio::test]
-    async fn rights_that_are_missing_come_with_the_rule_that_grants_them() {
-        let Some(server) = ApiServer::shared().await else { return };
-        let all = json!(["get", "list", "create", "delete"]);
-        let cluster = server
-            .cluster_with_rights(json!([
-                {"apiGroups": [""], "resources": ["services", "pods", "persistentvolumeclaims"], "verbs": all},
-                {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list"]},
-            ]))
-            .await;
-        let (severity, report) = examine(&cluster, &[]).await;
-        assert_eq!(severity, Severity::Wrong, "{report}");
-        assert!(
-            line(&report, "rights", "deployments").ends_with("get, list, but not create, update, delete"),
-            "{report}"
-        );
-        expect(line(&report, "rights", "pods"), &["✅"]);
-        let rule = r#"
+async fn rights_that_are_missing_come_with_the_rule_that_grants_them() {
+    let server = ApiServer::shared().await;
+    let all = json!(["get", "list", "create", "delete"]);
+    let cluster = server
+        .cluster_with_rights(json!([
+            {"apiGroups": [""], "resources": ["services", "pods", "persistentvolumeclaims"], "verbs": all},
+            {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list"]},
+        ]))
+        .await;
+    let (severity, report) = examine(&cluster, &[]).await;
+    assert_eq!(severity, Severity::Wrong, "{report}");
+    assert!(line(&report, "rights", "deployments").ends_with("get, list, but not create, update, delete"), "{report}");
+    expect(line(&report, "rights", "pods"), &["✅"]);
+    let rule = r#"
      - apiGroups: ["apps"]
        resources: ["deployments"]
        verbs: ["create", "update", "delete"]
 "#;
-        expect(
-            &report,
-            &[rule, "may not be read, and need not be", "flow schema uid", "Nothing at all is in namespace"],
-        );
-        assert!(!report.contains("more than needed"), "{report}");
-    }
+    expect(&report, &[rule, "may not be read, and need not be", "flow schema uid", "Nothing at all is in namespace"]);
+    assert!(!report.contains("more than needed"), "{report}");
+}
 
-    #[tokio::test]
-    async fn the_rights_that_the_readme_asks_for_are_enough() {
-        let Some(server) = ApiServer::shared().await else { return };
-        let cluster = server
-            .cluster_with_rights(json!([
-                {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "create", "update", "delete"]},
-                {"apiGroups": [""], "resources": ["services", "pods"], "verbs": ["get", "list", "create", "delete"]},
-                {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get", "create", "delete"]},
-            ]))
-            .await;
-        seed::pod("weather-1").create(&cluster).await;
-        let (severity, report) = examine(&cluster, &[]).await;
-        assert_eq!(severity, Severity::Fine, "{report}");
-        expect(&report, &["Verdict: all is well, nothing to change."]);
-    }
+async fn the_rights_that_the_readme_asks_for_are_enough() {
+    let server = ApiServer::shared().await;
+    let cluster = server
+        .cluster_with_rights(json!([
+            {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "create", "update", "delete"]},
+            {"apiGroups": [""], "resources": ["services", "pods"], "verbs": ["get", "list", "create", "delete"]},
+            {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get", "create", "delete"]},
+        ]))
+        .await;
+    seed::pod("weather-1").create(&cluster).await;
+    let (severity, report) = examine(&cluster, &[]).await;
+    assert_eq!(severity, Severity::Fine, "{report}");
+    expect(&report, &["Verdict: all is well, nothing to change."]);
+}
 
-    #[tokio::test]
-    async fn the_priority_level_is_told_by_its_name() {
-        let Some(server) = ApiServer::shared().await else { return };
-        let (_, report) = examine(&server.cluster().await, &[]).await;
-        expect(&report, &["exempt, by flow schema exempt", "nothing but throttle.qps protects the API server"]);
-    }
+async fn the_priority_level_is_told_by_its_name() {
+    let server = ApiServer::shared().await;
+    let (_, report) = examine(&server.cluster().await, &[]).await;
+    expect(&report, &["exempt, by flow schema exempt", "nothing but throttle.qps protects the API server"]);
+}
 
-    #[tokio::test]
-    async fn credentials_that_are_not_accepted_end_it() {
-        let Some(server) = ApiServer::shared().await else { return };
-        let cluster = server.cluster().await;
-        let file = fs::read_to_string(cluster.kubeconfig_path()).unwrap();
-        let token = format!("{}-token", cluster.namespace().replace("aenv-", "aenv-controller-"));
-        assert!(file.contains(&token));
-        let folder = tempfile::tempdir().unwrap();
-        let kubeconfig = folder.path().join("kubeconfig");
-        fs::write(&kubeconfig, file.replace(&token, "s3cret")).unwrap();
-        let (severity, report) = examine_at(&kubeconfig, cluster.namespace(), &[]).await;
-        assert_eq!(severity, Severity::Wrong, "{report}");
-        expect(&report, &["does not accept the credentials (401)"]);
-        assert!(!report.contains("s3cret") && !report.contains("rights"), "{report}");
-    }
+async fn credentials_that_are_not_accepted_end_it() {
+    let server = ApiServer::shared().await;
+    let cluster = server.cluster().await;
+    let file = fs::read_to_string(cluster.kubeconfig_path()).unwrap();
+    let token = format!("{}-token", cluster.namespace().replace("aenv-", "aenv-controller-"));
+    assert!(file.contains(&token));
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    fs::write(&kubeconfig, file.replace(&token, "s3cret")).unwrap();
+    let (severity, report) = examine_at(&kubeconfig, cluster.namespace(), &[]).await;
+    assert_eq!(severity, Severity::Wrong, "{report}");
+    expect(&report, &["does not accept the credentials (401)"]);
+    assert!(!report.contains("s3cret") && !report.contains("rights"), "{report}");
+}
 
-    #[tokio::test]
-    async fn a_certificate_of_a_stranger_is_told_as_one() {
-        let Some(server) = ApiServer::shared().await else { return };
-        let cluster = server.cluster().await;
-        let file = fs::read_to_string(cluster.kubeconfig_path()).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let kubeconfig = folder.path().join("kubeconfig");
-        let checked = file.replace(r#""insecure-skip-tls-verify":true"#, r#""insecure-skip-tls-verify":false"#);
-        assert_ne!(checked, file);
-        fs::write(&kubeconfig, checked).unwrap();
-        let (_, report) = examine_at(&kubeconfig, cluster.namespace(), &[]).await;
-        expect(&report, &["TLS: the certificate of", "certificate-authority"]);
-    }
+async fn a_certificate_of_a_stranger_is_told_as_one() {
+    let server = ApiServer::shared().await;
+    let cluster = server.cluster().await;
+    let file = fs::read_to_string(cluster.kubeconfig_path()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    let checked = file.replace(r#""insecure-skip-tls-verify":true"#, r#""insecure-skip-tls-verify":false"#);
+    assert_ne!(checked, file);
+    fs::write(&kubeconfig, checked).unwrap();
+    let (_, report) = examine_at(&kubeconfig, cluster.namespace(), &[]).await;
+    expect(&report, &["TLS: the certificate of", "certificate-authority"]);
 }

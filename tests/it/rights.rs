@@ -5,7 +5,7 @@ use crate::support::controller::{Controller, send};
 use crate::support::envhub::{EnvHub, Manner};
 use crate::support::live::ApiServer;
 use crate::support::manifest::{at, object};
-use crate::support::{Calls, Cluster, connect, seed};
+use crate::support::{Calls, Cluster, connect, on_an_api_server, seed};
 use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
@@ -15,12 +15,15 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
+on_an_api_server! {
+    the_api_server_lets_every_route_work_with_the_granted_rights_and_sees_each_of_them_used,
+}
+
 /// A right, or a call that needs it: verb, API group, resource.
 type Right = (String, String, String);
 
-#[tokio::test]
 async fn the_api_server_lets_every_route_work_with_the_granted_rights_and_sees_each_of_them_used() {
-    let Some(server) = ApiServer::shared().await else { return };
+    let server = ApiServer::shared().await;
     let cluster = deployed(server).await;
     go_through_every_route(&cluster).await;
     let calls = cluster.calls();

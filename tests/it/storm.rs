@@ -4,7 +4,7 @@ use crate::support::controller::{Answer, Controller, send};
 use crate::support::crowd::crowd;
 use crate::support::live::ApiServer;
 use crate::support::replica::until;
-use crate::support::{Cluster, connect, seed};
+use crate::support::{Cluster, connect, on_an_api_server, seed};
 use kube::Client;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,6 +13,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+
+on_an_api_server! {
+    a_storm_of_a_neighbour_in_the_same_priority_level_costs_no_list_that_was_known,
+    a_frozen_api_server_is_asked_little_and_whoever_can_be_answered_is,
+    a_killed_api_server_that_comes_back_costs_no_list_that_was_known,
+    every_call_says_for_how_long_its_answer_is_of_use,
+}
 
 /// Lists that have answers of their own.
 const LISTS: [&str; 4] = ["/services", "/pods", "/env-service/weather/list", "/env-instance/weather/list"];
@@ -55,14 +62,19 @@ fn callers(controller: &Controller, time: Duration) -> impl Future<Output = Vec<
 
 /// Gives the calls that concern these namespaces as few seats as can be, and no queue.
 async fn narrow(admin: &Client, namespaces: [&str; 2]) {
+    let group = http::Request::get("/apis/flowcontrol.apiserver.k8s.io").body(Vec::new()).unwrap();
+    let group = admin.request::<Value>(group).await.unwrap();
+    let version = group["preferredVersion"]["groupVersion"].as_str().unwrap();
     let create = async |plural: &str, kind: &str, spec: Value| {
-        let version = "flowcontrol.apiserver.k8s.io/v1beta1";
         let object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "narrow"}, "spec": spec});
         let request =
             http::Request::post(format!("/apis/{version}/{plural}")).header("content-type", "application/json");
         admin.request::<Value>(request.body(object.to_string().into_bytes()).unwrap()).await.unwrap();
     };
-    let limited = json!({"assuredConcurrencyShares": 1, "limitResponse": {"type": "Reject"}});
+    // Kubernetes 1.26 renamed the field.
+    let is_old = version.ends_with("/v1beta1") || version.ends_with("/v1beta2");
+    let shares = if is_old { "assuredConcurrencyShares" } else { "nominalConcurrencyShares" };
+    let limited = json!({shares: 1, "limitResponse": {"type": "Reject"}});
     let spec = json!({"type": "Limited", "limited": limited});
     create("prioritylevelconfigurations", "PriorityLevelConfiguration", spec).await;
     let rule = json!({
@@ -108,9 +120,8 @@ fn rejected(cluster: &Cluster) -> u64 {
     cluster.calls().by.iter().filter(|call| call.code == 429).map(|call| call.count).sum()
 }
 
-#[tokio::test]
 async fn a_storm_of_a_neighbour_in_the_same_priority_level_costs_no_list_that_was_known() {
-    let Some(server) = ApiServer::own().await else { return };
+    let server = ApiServer::own().await;
     let (ours, theirs) = (guest(&server).await, guest(&server).await);
     seed::weather(&ours).await;
     seed::create_all(&theirs, (0..300).map(|n| seed::pod(format!("neighbour-{n}")))).await;
@@ -135,9 +146,8 @@ async fn a_storm_of_a_neighbour_in_the_same_priority_level_costs_no_list_that_wa
     renew(&controller).await;
 }
 
-#[tokio::test]
 async fn a_frozen_api_server_is_asked_little_and_whoever_can_be_answered_is() {
-    let Some(mut server) = ApiServer::own().await else { return };
+    let mut server = ApiServer::own().await;
     let cluster = guest(&server).await;
     seed::weather(&cluster).await;
     let controller = Controller::with(&cluster, &[&KEYS[..], &[("server.request_deadline_ms", "5000")]].concat()).await;
@@ -167,9 +177,8 @@ async fn a_frozen_api_server_is_asked_little_and_whoever_can_be_answered_is() {
     renew(&controller).await;
 }
 
-#[tokio::test]
 async fn a_killed_api_server_that_comes_back_costs_no_list_that_was_known() {
-    let Some(mut server) = ApiServer::own().await else { return };
+    let mut server = ApiServer::own().await;
     let cluster = guest(&server).await;
     seed::weather(&cluster).await;
     let controller = Controller::with(&cluster, &KEYS).await;
@@ -188,9 +197,8 @@ async fn a_killed_api_server_that_comes_back_costs_no_list_that_was_known() {
     controller.get("/pods/nobody").await.failure(404);
 }
 
-#[tokio::test]
 async fn every_call_says_for_how_long_its_answer_is_of_use() {
-    let Some(server) = ApiServer::shared().await else { return };
+    let server = ApiServer::shared().await;
     let cluster = server.cluster().await;
     let controller = Controller::with(&cluster, &[("server.request_deadline_ms", "7000")]).await;
     for path in ["/services", "/pods", "/pods/nobody", "/services/nobody"] {

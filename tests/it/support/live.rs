@@ -8,14 +8,10 @@
 
 use std::{
     env, fs,
-    io::{self, Write as _},
     net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
-    sync::{
-        Once,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -60,19 +56,17 @@ pub(crate) struct ApiServer {
 }
 
 impl ApiServer {
-    /// The server that all tests share, or `None` and a line on stderr without `KUBEBUILDER_ASSETS`.
-    pub(crate) async fn shared() -> Option<&'static Self> {
+    /// The server that all tests share.
+    pub(crate) async fn shared() -> &'static Self {
         static SHARED: OnceCell<Result<ApiServer, String>> = OnceCell::const_new();
 
-        let assets = assets()?;
-        let server = SHARED.get_or_init(|| Self::start(&assets)).await;
-        Some(server.as_ref().unwrap_or_else(|e| panic!("{e}")))
+        let server = SHARED.get_or_init(|| async { Self::start(&assets()).await }).await;
+        server.as_ref().unwrap_or_else(|e| panic!("{e}"))
     }
 
     /// A server of the caller's own, for a test that others must not feel.
-    pub(crate) async fn own() -> Option<Self> {
-        let server = Self::start(&assets()?).await;
-        Some(server.unwrap_or_else(|e| panic!("{e}")))
+    pub(crate) async fn own() -> Self {
+        Self::start(&assets()).await.unwrap_or_else(|e| panic!("{e}"))
     }
 
     async fn start(assets: &Path) -> Result<Self, String> {
@@ -218,19 +212,10 @@ impl ApiServer {
     }
 }
 
-/// The folder of the two binaries; says once per process that there is none.
-fn assets() -> Option<PathBuf> {
-    static SAY: Once = Once::new();
-
-    let assets = env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
-    if assets.is_none() {
-        // Not `eprintln!`, whose words the test runner keeps to itself.
-        SAY.call_once(|| {
-            let line = b"skipped on a real API server: KUBEBUILDER_ASSETS is not set\n";
-            let _ = io::stderr().write_all(line);
-        });
-    }
-    assets
+/// The folder of the two binaries.
+fn assets() -> PathBuf {
+    let folder = env::var_os("KUBEBUILDER_ASSETS").filter(|folder| !folder.is_empty());
+    folder.expect("KUBEBUILDER_ASSETS names the folder of etcd and kube-apiserver").into()
 }
 
 /// Ports that were free a moment ago; held together, so that they differ.

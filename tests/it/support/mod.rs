@@ -2,8 +2,8 @@
 //!
 //! A behaviour is one async function over a [`Cluster`]; [`on_every_cluster!`] turns it into two tests, one on
 //! the in-memory API server (`…::sandbox::<name>`) and one on a real kube-apiserver (`…::api_server::<name>`,
-//! skipped with a line that says so when `KUBEBUILDER_ASSETS` is not set). A behaviour that the macro does not
-//! name is dead code, so none is forgotten. [`seed`] fills a cluster; [`live`] runs the real API server.
+//! ignored when `KUBEBUILDER_ASSETS` is not set). [`on_an_api_server!`] makes only the latter (`…::real_api_server::<name>`). A behaviour that neither
+//! names is dead code, so none is forgotten. [`seed`] fills a cluster; [`live`] runs the real API server.
 
 mod audit;
 pub(crate) mod controller;
@@ -47,16 +47,31 @@ macro_rules! on_every_cluster {
         mod api_server {
             $(
                 #[tokio::test]
+                #[cfg_attr(not(has_api_server), ignore = "needs KUBEBUILDER_ASSETS")]
                 async fn $behaviour() {
-                    if let Some(server) = crate::support::live::ApiServer::shared().await {
-                        super::$behaviour(server.cluster().await).await;
-                    }
+                    super::$behaviour(crate::support::live::ApiServer::shared().await.cluster().await).await;
                 }
             )+
         }
     };
 }
 pub(crate) use on_every_cluster;
+
+/// Makes a test of each behaviour `async fn()` of the enclosing module that only a real API server can show.
+macro_rules! on_an_api_server {
+    ($($behaviour:ident),+ $(,)?) => {
+        mod real_api_server {
+            $(
+                #[tokio::test]
+                #[cfg_attr(not(has_api_server), ignore = "needs KUBEBUILDER_ASSETS")]
+                async fn $behaviour() {
+                    super::$behaviour().await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on_an_api_server;
 
 /// One test's share of an API server: a namespace of its own, and an account of the controller's calls alone.
 pub(crate) struct Cluster {
