@@ -1,7 +1,7 @@
 //! One log line and one count for every request.
 
 use super::error::ApiError;
-use super::{Api, is_of_the_page};
+use super::{Api, is_immediate};
 use crate::memo::Source;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -43,7 +43,7 @@ pub(super) async fn log_and_count(
         .map(|error| format!(" error={:?}", error.to_string()));
     let level = match status {
         status if status.is_server_error() => log::Level::Warn,
-        _ if is_of_the_page(route.as_deref()) => log::Level::Debug,
+        _ if is_immediate(route.as_deref()) => log::Level::Debug,
         _ => log::Level::Info,
     };
     log::log!(

@@ -36,7 +36,7 @@ pub enum ApiError {
     #[error("http method not allowed")]
     MethodNotAllowed {
         /// The methods that it has, as the header `Allow` lists them.
-        allowed: &'static str,
+        allowed: String,
     },
     /// The body is larger than `server.max_body_bytes`.
     #[error("the request body is too large (server.max_body_bytes)")]
@@ -146,7 +146,7 @@ impl ResponseError for ApiError {
         let mut response = HttpResponseBuilder::new(status);
         response.content_type(mime());
         if let Self::MethodNotAllowed { allowed } = self {
-            response.insert_header((header::ALLOW, *allowed));
+            response.insert_header((header::ALLOW, allowed.as_str()));
         }
         if let Self::Unwelcome(refusal) = self {
             response.insert_header((header::WWW_AUTHENTICATE, refusal.challenge()));

@@ -1,57 +1,80 @@
-//! One row of the route table: a path, and who answers there.
+//! Route: one row of the route table. A path, and for each method its handler and its description.
 
 use super::error::ApiError;
 use actix_web::web::{self, resource};
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
 use std::future::ready;
+use utoipa::openapi::path::{HttpMethod, Operation, PathItem, PathItemBuilder};
 
-/// A path with its handlers.
+/// A path with what answers there.
 pub(super) struct Route {
     path: &'static str,
-    /// The methods that it has, as the header `Allow` lists them.
-    allowed: &'static str,
-    handlers: Vec<actix_web::Route>,
+    methods: Vec<Method>,
 }
 
-/// A path that answers to the methods `allowed`, and with 405 to others.
-pub(super) fn at(path: &'static str, allowed: &'static str) -> Route {
-    Route { path, allowed, handlers: Vec::new() }
+/// One method of a path.
+struct Method {
+    name: &'static str,
+    handler: actix_web::Route,
+    /// `None`: no part of the API, such as the page for people.
+    description: Option<(HttpMethod, Operation)>,
+}
+
+/// A path without methods yet. Those that it is not given are answered with 405.
+pub(super) fn at(path: &'static str) -> Route {
+    Route { path, methods: Vec::new() }
 }
 
 /// A builder method for each HTTP method, all alike.
 macro_rules! answered_by {
-    ($($method:ident),+) => {
+    ($($function:ident: $name:literal $method:ident),+ $(,)?) => {
         $(
-            pub(super) fn $method<H, Args>(self, handler: H) -> Self
+            #[doc = concat!("Answers `", $name, "` with `handler`, which `description` is about.")]
+            pub(super) fn $function<H, Args>(self, handler: H, description: Operation) -> Self
             where
                 H: Handler<Args, Output: Responder + 'static>,
                 Args: FromRequest + 'static,
             {
-                self.on(web::$method().to(handler))
+                let description = Some((HttpMethod::$method, description));
+                self.answers(Method { name: $name, handler: web::$function().to(handler), description })
             }
         )+
     };
 }
 
 impl Route {
-    answered_by!(get, head, post, put, delete);
+    answered_by!(get: "GET" Get, post: "POST" Post, put: "PUT" Put, delete: "DELETE" Delete);
 
-    fn on(mut self, handler: actix_web::Route) -> Self {
-        self.handlers.push(handler);
+    /// Shows a page for people at `GET` and `HEAD`. It is no part of the API and not described.
+    pub(super) fn page<H, Args>(self, handler: H) -> Self
+    where
+        H: Handler<Args, Output: Responder + 'static>,
+        Args: FromRequest + 'static,
+    {
+        self.answers(Method { name: "GET", handler: web::get().to(handler.clone()), description: None })
+            .answers(Method { name: "HEAD", handler: web::head().to(handler), description: None })
+    }
+
+    fn answers(mut self, method: Method) -> Self {
+        self.methods.push(method);
         self
     }
 
+    /// What actix routes by. The methods that the path has are listed in its 405 too (RFC 9110, section 15.5.6).
     pub(super) fn into_resource(self) -> Resource {
-        let allowed = self.allowed;
-        let refuse = move || ready(Err::<HttpResponse, _>(ApiError::MethodNotAllowed { allowed }));
+        let allowed = self.methods.iter().map(|method| method.name).collect::<Vec<_>>().join(", ");
+        let refuse = move || ready(Err::<HttpResponse, _>(ApiError::MethodNotAllowed { allowed: allowed.clone() }));
         let resource = resource(self.path).default_service(web::to(refuse));
-        self.handlers.into_iter().fold(resource, Resource::route)
+        self.methods.into_iter().fold(resource, |resource, method| resource.route(method.handler))
     }
 
-    /// Its path, with each of its methods.
-    #[cfg(test)]
-    pub(super) fn operations(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let path = self.path;
-        self.allowed.split(", ").map(move |method| (method, path))
+    /// Its path and the description of its methods. `None`: it is no part of the API.
+    pub(super) fn into_description(self) -> Option<(&'static str, PathItem)> {
+        let described: Vec<_> = self.methods.into_iter().filter_map(|method| method.description).collect();
+        let operations = described.into_iter();
+        let item = operations.fold(None, |item: Option<PathItemBuilder>, (method, operation)| {
+            Some(item.unwrap_or_default().operation(method, operation))
+        });
+        Some((self.path, item?.build()))
     }
 }

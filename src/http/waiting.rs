@@ -6,7 +6,7 @@
 
 use super::error::ApiError;
 use super::metrics::Metrics;
-use super::{Api, is_of_the_page};
+use super::{Api, is_immediate};
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -55,7 +55,7 @@ pub(super) async fn admit(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let api = request.app_data::<Data<Api>>().cloned().expect("every route of the API is given it");
-    if is_of_the_page(request.match_pattern().as_deref()) {
+    if is_immediate(request.match_pattern().as_deref()) {
         return Ok(next.call(request).await?.map_into_left_body());
     }
     let Some(_place) = api.waiting.enter(&api.metrics) else {

@@ -1,17 +1,13 @@
 //! The API description, OpenAPI 3.1, at `GET /openapi.json`.
 //!
-//! `operations` describes each route of the route table, of which a test makes sure; `failures` the answers that many
-//! routes share. Schemas are those of the types themselves. It is rendered once, when it is first asked for, and the API
-//! server is asked nothing.
+//! The route table holds the description of each route, made with `operation`; `failures` describes the answers that
+//! many routes share. Schemas are those of the types themselves.
 
 mod failures;
-mod operation;
-mod operations;
+pub(super) mod operation;
 #[cfg(test)]
 mod tests;
 
-use super::answer::answer_document;
-use super::query::{NoQuery, Query};
 use super::status::Status as ReplicaStatus;
 use crate::aenv::environment::{Artifact, ChangeBody, InstanceBody, InstanceSettings, ServiceBody, ServiceSettings};
 use crate::aenv::gateway::{Env, INSTANCE, SERVICE};
@@ -20,14 +16,11 @@ use crate::aenv::rows::Rendering;
 use crate::aenv::services::{EnvService, ServiceRow, Status};
 use crate::syntax::Quantity;
 use crate::syntax::{LabelValue, ObjectName, Phase, TemplateName};
-use actix_web::{HttpRequest, HttpResponse};
-use std::sync::LazyLock;
+use operation::TOKEN;
+use utoipa::openapi::path::Paths;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::tag::{Tag, TagBuilder};
 use utoipa::openapi::{Components, ComponentsBuilder, InfoBuilder, License, OpenApi, OpenApiBuilder};
-
-/// What the security scheme is called.
-const TOKEN: &str = "token";
 
 const ABOUT: &str = "\
 Turns HTTP requests into Kubernetes objects: an environment service is a Deployment with a Service, an environment \
@@ -36,25 +29,18 @@ instance is a Pod. Answers are kept for seconds; each tells its age and where it
 parameters that an operation does not know are ignored; an empty value is as good as none. What is ignored or read \
 leniently is told in `Warning` headers (`299 - \"…\"`).";
 
-pub(super) async fn get_document(request: HttpRequest, _: Query<NoQuery>) -> HttpResponse {
-    static RENDERED: LazyLock<Rendering> = LazyLock::new(|| {
-        Rendering::document(serde_json::to_vec(&document()).expect("the description is made of strings and numbers"))
-    });
-    answer_document(&request, &RENDERED)
+/// The description of the API that has these `paths`, rendered.
+pub(super) fn render(paths: Paths) -> Rendering {
+    Rendering::document(serde_json::to_vec(&document(paths)).expect("the description is made of strings and numbers"))
 }
 
-fn document() -> OpenApi {
+fn document(paths: Paths) -> OpenApi {
     let info = InfoBuilder::new()
         .title("AEnvironment controller")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(ABOUT))
         .license(Some(License::new("Apache-2.0")));
-    OpenApiBuilder::new()
-        .info(info)
-        .tags(Some(tags()))
-        .paths(operations::paths())
-        .components(Some(components()))
-        .build()
+    OpenApiBuilder::new().info(info).tags(Some(tags())).paths(paths).components(Some(components())).build()
 }
 
 fn tags() -> [Tag; 4] {

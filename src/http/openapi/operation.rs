@@ -1,6 +1,5 @@
 //! What the description of one operation is made of.
 
-use super::TOKEN;
 use super::failures::reference;
 use crate::aenv::envelope::success_schema;
 use actix_web::http::StatusCode;
@@ -11,6 +10,9 @@ use utoipa::openapi::{
     ContentBuilder, Header, HeaderBuilder, Ref, RefOr, Required, ResponseBuilder, SecurityRequirement,
 };
 use utoipa::{IntoParams, ToSchema};
+
+/// The name of the security scheme.
+pub(super) const TOKEN: &str = "token";
 
 /// The header of every answer, and what it says.
 pub(super) const REQUEST_ID: (&str, &str) = (
@@ -33,7 +35,7 @@ const ALWAYS: [StatusCode; 6] = [
 ];
 
 /// An operation that is being described.
-pub(super) struct Described {
+pub(in super::super) struct Described {
     operation: OperationBuilder,
     headers: Headers,
 }
@@ -50,8 +52,8 @@ enum Headers {
 
 impl Described {
     /// One that reads. Its answer may come from memory.
-    pub(super) fn read(id: &str, tag: &str, summary: &str) -> Self {
-        Self::new(id, tag, summary, Headers::TagAndSource)
+    pub(in super::super) fn read(id: &str, tag: &str) -> Self {
+        Self::new(id, tag, Headers::TagAndSource)
             .guarded("read")
             .header(
                 "Cache-Control",
@@ -62,22 +64,22 @@ impl Described {
     }
 
     /// One that gives a document which stays as it is. Anybody may read it.
-    pub(super) fn document(id: &str, tag: &str, summary: &str) -> Self {
-        Self::new(id, tag, summary, Headers::Tag).conditional()
+    pub(in super::super) fn document(id: &str, tag: &str) -> Self {
+        Self::new(id, tag, Headers::Tag).conditional()
     }
 
     /// One that tells how something is now. Its answer is not kept.
-    pub(super) fn now(id: &str, tag: &str, summary: &str) -> Self {
-        Self::new(id, tag, summary, Headers::None).guarded("read")
+    pub(in super::super) fn now(id: &str, tag: &str) -> Self {
+        Self::new(id, tag, Headers::None).guarded("read")
     }
 
     /// One that writes.
-    pub(super) fn write(id: &str, tag: &str, summary: &str) -> Self {
-        Self::new(id, tag, summary, Headers::None).guarded("write")
+    pub(in super::super) fn write(id: &str, tag: &str) -> Self {
+        Self::new(id, tag, Headers::None).guarded("write")
     }
 
-    fn new(id: &str, tag: &str, summary: &str, headers: Headers) -> Self {
-        let operation = OperationBuilder::new().operation_id(Some(id)).tag(tag).summary(Some(summary));
+    fn new(id: &str, tag: &str, headers: Headers) -> Self {
+        let operation = OperationBuilder::new().operation_id(Some(id)).tag(tag);
         Self { operation, headers }
             .header(
                 "X-Request-Id",
@@ -96,13 +98,24 @@ impl Described {
             .fails([StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN])
     }
 
-    /// Goes on about it.
-    pub(super) fn about(self, description: &str) -> Self {
+    /// Its line in a table of contents.
+    pub(in super::super) fn summary(self, summary: &str) -> Self {
+        self.with(|operation| operation.summary(Some(summary)))
+    }
+
+    /// A paragraph about it.
+    pub(in super::super) fn about(self, description: &str) -> Self {
         self.with(|operation| operation.description(Some(description)))
     }
 
     /// The part `name` of its path.
-    pub(super) fn path(self, name: &str, description: &str, schema: impl Into<RefOr<Schema>>, example: &str) -> Self {
+    pub(in super::super) fn path(
+        self,
+        name: &str,
+        description: &str,
+        schema: impl Into<RefOr<Schema>>,
+        example: &str,
+    ) -> Self {
         let parameter = ParameterBuilder::new()
             .name(name)
             .parameter_in(ParameterIn::Path)
@@ -114,18 +127,18 @@ impl Described {
     }
 
     /// The object that its path names.
-    pub(super) fn named<T: ToSchema>(self, name: &str, example: &str) -> Self {
+    pub(in super::super) fn named<T: ToSchema>(self, name: &str, example: &str) -> Self {
         self.path(name, "The name of the object.", to::<T>(), example).fails([StatusCode::NOT_FOUND])
     }
 
     /// What its query may say.
-    pub(super) fn query<Q: IntoParams>(self) -> Self {
+    pub(in super::super) fn query<Q: IntoParams>(self) -> Self {
         let parameters: Vec<Parameter> = Q::into_params(|| Some(ParameterIn::Query));
         self.with(|operation| parameters.into_iter().fold(operation, OperationBuilder::parameter))
     }
 
     /// What its body is: the schema of this name.
-    pub(super) fn body(self, schema: &str) -> Self {
+    pub(in super::super) fn body(self, schema: &str) -> Self {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
         let body = RequestBodyBuilder::new()
             .description(Some("JSON, whatever its content type is said to be."))
@@ -136,7 +149,7 @@ impl Described {
     }
 
     /// What it may fail with, besides what every operation may.
-    pub(super) fn fails<const N: usize>(self, statuses: [StatusCode; N]) -> Self {
+    pub(in super::super) fn fails<const N: usize>(self, statuses: [StatusCode; N]) -> Self {
         self.with(|operation| {
             statuses
                 .into_iter()
@@ -145,7 +158,12 @@ impl Described {
     }
 
     /// What it answers with: `data`, in the envelope.
-    pub(super) fn answers(self, status: StatusCode, about: &str, data: impl Into<RefOr<Schema>>) -> Operation {
+    pub(in super::super) fn answers(
+        self,
+        status: StatusCode,
+        about: &str,
+        data: impl Into<RefOr<Schema>>,
+    ) -> Operation {
         let response = ResponseBuilder::new()
             .description(about)
             .content("application/json", ContentBuilder::new().schema(Some(success_schema(data))).build());
@@ -153,7 +171,7 @@ impl Described {
     }
 
     /// What it answers with.
-    pub(super) fn ends(self, status: StatusCode, response: ResponseBuilder) -> Operation {
+    pub(in super::super) fn ends(self, status: StatusCode, response: ResponseBuilder) -> Operation {
         let response = self.headed(response).build();
         self.operation.response(status.as_str(), response).build()
     }
@@ -198,12 +216,12 @@ impl Described {
 }
 
 /// A reference to the schema of `T`.
-pub(super) fn to<T: ToSchema>() -> Ref {
+pub(in super::super) fn to<T: ToSchema>() -> Ref {
     Ref::from_schema_name(T::name())
 }
 
 /// A list of `T`.
-pub(super) fn list_of<T: ToSchema>() -> ArrayBuilder {
+pub(in super::super) fn list_of<T: ToSchema>() -> ArrayBuilder {
     ArrayBuilder::new().items(to::<T>())
 }
 
