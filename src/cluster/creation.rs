@@ -52,12 +52,13 @@ impl Writer {
         self.tasks.wait().await;
     }
 
-    /// Runs `write` to its end, whether the caller waits for it or not. Its call is wanted only while the caller waits:
-    /// nothing is tried again for one who has gone and may have done something else since.
+    /// Runs `write` to its end, whether the caller waits for it or not. It is given `call` in the lane of writes, wanted
+    /// only while the caller waits: nothing is begun, and nothing tried again, for a caller that has gone and may have
+    /// done something else since.
     ///
     /// # Errors
-    /// That of `write`; or [`Error::Deadline`] at `action`, if the caller's deadline passes before.
-    pub async fn finish<T, F, Fut>(&self, action: &'static str, deadline: Instant, write: F) -> Result<T, Failed>
+    /// That of `write`; or [`Error::Deadline`] at `action`, if the call's deadline passes before.
+    pub async fn finish<T, F, Fut>(&self, action: &'static str, call: Call, write: F) -> Result<T, Failed>
     where
         T: Send + 'static,
         F: FnOnce(Call) -> Fut,
@@ -65,7 +66,8 @@ impl Writer {
     {
         let caller = Arc::new(());
         let watched = Arc::downgrade(&caller);
-        let call = Call::until(deadline).in_lane(Lane::Write).while_wanted(move || watched.strong_count() > 0);
+        let deadline = call.deadline();
+        let call = call.in_lane(Lane::Write).while_wanted(move || watched.strong_count() > 0);
         let task = self.tasks.spawn_on(carried(write(call)), &self.runtime);
         let outcome = match timeout_at(deadline, task).await {
             Ok(Ok(outcome)) => outcome,
@@ -84,7 +86,7 @@ impl Writer {
     pub async fn all_or_nothing<T, F, Fut>(
         &self,
         action: &'static str,
-        deadline: Instant,
+        call: Call,
         make: F,
         ended: impl FnOnce() + Send + 'static,
     ) -> Result<T, Failed>
@@ -94,7 +96,7 @@ impl Writer {
         Fut: Future<Output = Result<T, Failed>> + Send,
     {
         let creation = Arc::new(Creation::new(Arc::clone(&self.cluster)));
-        self.finish(action, deadline, move |call| async move {
+        self.finish(action, call, move |call| async move {
             let mut outcome = make(Arc::clone(&creation), call.clone()).await;
             let touched = creation.has_made_something();
             if outcome.is_err() || !call.is_wanted() {

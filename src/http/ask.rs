@@ -6,11 +6,13 @@ use super::warning::warn;
 use super::{Api, Limits};
 use crate::aenv::Warnings;
 use crate::aenv::rows::{ListShape, One, OneShape, Row, Rows};
+use crate::call::{Call, CallerKey};
+use crate::credentials::Caller;
 use crate::memo::{Found, ReadOptions};
 use actix_web::dev::Payload as Incoming;
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use actix_web::web::{Bytes, Data, Payload};
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 use std::future::{Ready, ready};
 use tokio::time::{Duration, Instant, timeout};
 
@@ -42,6 +44,11 @@ impl Ask {
         warn(&self.http, warnings);
     }
 
+    /// The call of a write on behalf of the request's caller.
+    pub(super) fn write(&self) -> Call {
+        Call::until(self.options.deadline).by(self.options.caller)
+    }
+
     /// The bytes of the request's body.
     pub(super) async fn read(&self, body: Payload) -> Result<Bytes, ApiError> {
         let Limits { body_timeout, max_body_bytes, .. } = self.api.limits.get();
@@ -63,8 +70,17 @@ impl FromRequest for Ask {
         let deadline = Instant::now() + api.limits.get().request_deadline;
         let headers = request.headers();
         let (no_cache, stale_if_error) = (directive(headers, "no-cache") == Some(""), stale_if_error(headers));
-        let options = ReadOptions { deadline, no_cache, stale_if_error };
+        let options = ReadOptions { deadline, no_cache, stale_if_error, caller: caller(request) };
         ready(Ok(Self { api, http: request.clone(), options }))
+    }
+}
+
+/// Whose turns the request takes: those of its token, if that has a name, else those of its address.
+fn caller(request: &HttpRequest) -> CallerKey {
+    let token = request.extensions().get::<Caller>().and_then(|caller| caller.name.clone());
+    match token {
+        Some(name) => CallerKey::of(("token", name.as_str())),
+        None => request.peer_addr().map_or_else(CallerKey::default, |peer| CallerKey::of(("address", peer.ip()))),
     }
 }
 

@@ -43,12 +43,12 @@ pub(super) async fn find(ask: &Ask, filter: ListFilter, expired: bool) -> Result
 
 pub(super) async fn create(ask: &Ask, spec: InstanceSpec) -> Result<One<InstanceRow>, ApiError> {
     let mut write = Write::begin(ask, "create", "instance", None, spec.owner.clone());
-    let made = ask.api.instances.create_instance(spec, ask.options.deadline).await;
+    let made = ask.api.instances.create_instance(spec, ask.write()).await;
     write.name(made.as_ref().ok().map(One::name));
     write.end(made)
 }
 
 pub(super) async fn delete(ask: &Ask, name: ObjectName) -> Result<(), ApiError> {
     let write = Write::begin(ask, "delete", "instance", Some(name.clone()), None);
-    write.end(ask.api.instances.delete_instance(name, ask.options.deadline).await)
+    write.end(ask.api.instances.delete_instance(name, ask.write()).await)
 }

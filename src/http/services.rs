@@ -41,7 +41,7 @@ pub(super) async fn create(ask: &Ask, spec: ServiceSpec) -> Result<One<ServiceRo
         ServiceName::Generated(_) => None,
     };
     let mut write = Write::begin(ask, "create", "service", given, spec.owner.clone());
-    let made = ask.api.services.create_service(spec, ask.options.deadline).await;
+    let made = ask.api.services.create_service(spec, ask.write()).await;
     write.name(made.as_ref().ok().map(One::name));
     write.end(made)
 }
@@ -49,10 +49,10 @@ pub(super) async fn create(ask: &Ask, spec: ServiceSpec) -> Result<One<ServiceRo
 pub(super) async fn update(ask: &Ask, name: ObjectName, body: Payload) -> Result<One<ServiceRow>, ApiError> {
     let change = ServiceChange::parse(&ask.read(body).await?)?;
     let write = Write::begin(ask, "update", "service", Some(name.clone()), None);
-    write.end(ask.api.services.update_service(name, change, ask.options.deadline).await)
+    write.end(ask.api.services.update_service(name, change, ask.write()).await)
 }
 
 pub(super) async fn delete(ask: &Ask, name: ObjectName, storage: bool) -> Result<(), ApiError> {
     let write = Write::begin(ask, "delete", "service", Some(name.clone()), None);
-    write.end(ask.api.services.delete_service(name, storage, ask.options.deadline).await)
+    write.end(ask.api.services.delete_service(name, storage, ask.write()).await)
 }

@@ -5,6 +5,7 @@
 //! [`Seat`]; who only waits for the end of a flight does not.
 
 use super::{Answer, Error};
+use crate::call::CallerKey;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
@@ -17,16 +18,19 @@ pub(super) struct Flight<V, E> {
     outcome: watch::Sender<Option<Outcome<V, E>>>,
     begun: AtomicBool,
     since: Instant,
+    /// Who began it.
+    pub(super) caller: CallerKey,
     /// Shared by the seats.
     interest: Arc<()>,
 }
 
 impl<V, E> Flight<V, E> {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(caller: CallerKey) -> Arc<Self> {
         Arc::new(Self {
             outcome: watch::Sender::new(None),
             begun: AtomicBool::new(false),
             since: Instant::now(),
+            caller,
             interest: Arc::new(()),
         })
     }

@@ -21,7 +21,7 @@ pub use answer::{Answer, Found, Source};
 pub use key::Key;
 pub use metrics::Metrics;
 
-use crate::call::{Call, Failure};
+use crate::call::{Call, CallerKey, Failure};
 use crate::reload::Live;
 use crate::syntax::ObjectName;
 use crate::telemetry::log_limiter::LogLimiter;
@@ -88,6 +88,8 @@ pub struct ReadOptions {
     /// How old an answer it takes if no new one can be had (`Cache-Control: stale-if-error=…`). `None`: as old as the
     /// limits allow.
     pub stale_if_error: Option<Duration>,
+    /// On whose behalf a fetch is made that it begins.
+    pub caller: CallerKey,
 }
 
 /// Why there is no answer. `E` is what a fetch fails with.
@@ -242,7 +244,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
             Some(flight) if !(options.no_cache && flight.has_begun()) => (flight.join(), Source::Joined),
             ahead => {
                 let ahead = ahead.cloned();
-                let flight = Flight::new();
+                let flight = Flight::new(options.caller);
                 let seat = flight.join();
                 flights.insert(key.clone(), Arc::clone(&flight));
                 // With a usable answer nobody waits, and yet the new one is wanted: the flight keeps a seat for itself.
@@ -299,7 +301,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
             let wanted = Arc::clone(&landing.flight);
             let began = Instant::now();
             let deadline = began + landing.inner.limits.get().fetch_deadline;
-            let call = Call::until(deadline).while_wanted(move || wanted.is_wanted());
+            let call = Call::until(deadline).by(landing.flight.caller).while_wanted(move || wanted.is_wanted());
             let outcome = fetch(if has_old { call.once() } else { call }).await;
             landing.land(outcome.map(|value| Arc::new(Answer { value, began, read: Instant::now(), generation })));
         }));

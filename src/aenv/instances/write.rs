@@ -9,7 +9,6 @@ use crate::cluster::{Creation, Error, Failed, Resource, slim};
 use crate::syntax::ObjectName;
 use jiff::Timestamp;
 use std::sync::Arc;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 const CREATE_POD: &str = "failed to create pod";
@@ -30,7 +29,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failed`].
-    pub async fn create_instance(&self, spec: InstanceSpec, deadline: Instant) -> Result<One<InstanceRow>, Failed> {
+    pub async fn create_instance(&self, spec: InstanceSpec, call: Call) -> Result<One<InstanceRow>, Failed> {
         let gone = || Failed::to(CREATE_POD)(Error::Internal(format!("the template {} is gone", spec.template)));
         let template = self.templates.current().pod(&spec.template).cloned().ok_or_else(gone)?;
         let name = spec.name.name(Uuid::new_v4().as_u64_pair().1);
@@ -39,7 +38,7 @@ impl Instances {
         let make = move |creation: Arc<Creation>, call: Call| async move {
             creation.create::<slim::Pod>(Resource::Pods, &name, &pod, CREATE_POD, &call).await
         };
-        let pod = self.writer.all_or_nothing(CREATE_POD, deadline, make, move || memo.forget(&written)).await?;
+        let pod = self.writer.all_or_nothing(CREATE_POD, call, make, move || memo.forget(&written)).await?;
         Ok(One::new(InstanceRow::new(pod, Timestamp::now(), &mut Interner::default())))
     }
 
@@ -47,7 +46,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failed`]; a Pod that does not exist is a 404 in the API server's words.
-    pub async fn delete_instance(&self, name: ObjectName, deadline: Instant) -> Result<(), Failed> {
+    pub async fn delete_instance(&self, name: ObjectName, call: Call) -> Result<(), Failed> {
         let (cluster, memo) = (Arc::clone(self.writer.cluster()), self.memo.clone());
         let write = move |call: Call| async move {
             let deleted = cluster.delete(Resource::Pods, &name, &call).await;
@@ -61,6 +60,6 @@ impl Instances {
                 Err(error) => Err(Failed::to(DELETE_POD)(error)),
             }
         };
-        self.writer.finish(DELETE_POD, deadline, write).await
+        self.writer.finish(DELETE_POD, call, write).await
     }
 }

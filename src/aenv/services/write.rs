@@ -13,7 +13,6 @@ use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 const ENSURE_CLAIM: &str = "failed to ensure PVC";
@@ -33,7 +32,7 @@ impl Services {
     ///
     /// # Errors
     /// [`Failed`]; a name that is taken is the API server's 409.
-    pub async fn create_service(&self, spec: ServiceSpec, deadline: Instant) -> Result<One<ServiceRow>, Failed> {
+    pub async fn create_service(&self, spec: ServiceSpec, call: Call) -> Result<One<ServiceRow>, Failed> {
         let (fetch, memo, templates) = (Arc::clone(&self.fetch), self.memo.clone(), self.templates.current());
         let name = match &spec.name {
             ServiceName::Given(name) => name.clone(),
@@ -43,7 +42,7 @@ impl Services {
         let make = move |creation: Arc<Creation>, call: Call| async move {
             create(&fetch, &creation, &templates, &name, &spec, &call).await
         };
-        self.writer.all_or_nothing(CREATE_DEPLOYMENT, deadline, make, move || memo.forget(&written)).await
+        self.writer.all_or_nothing(CREATE_DEPLOYMENT, call, make, move || memo.forget(&written)).await
     }
 
     /// Changes replicas, image and environment variables of every container, as far as `change` says.
@@ -54,7 +53,7 @@ impl Services {
         &self,
         name: ObjectName,
         change: ServiceChange,
-        deadline: Instant,
+        call: Call,
     ) -> Result<One<ServiceRow>, Failed> {
         let (fetch, memo) = (Arc::clone(&self.fetch), self.memo.clone());
         let write = move |call: Call| async move {
@@ -64,7 +63,7 @@ impl Services {
             }
             changed
         };
-        self.writer.finish(UPDATE_DEPLOYMENT, deadline, write).await
+        self.writer.finish(UPDATE_DEPLOYMENT, call, write).await
     }
 
     /// Removes the Deployment and the Service `name`, and with `storage` the claim that the Deployment mounts. What
@@ -72,7 +71,7 @@ impl Services {
     ///
     /// # Errors
     /// [`Failed`].
-    pub async fn delete_service(&self, name: ObjectName, storage: bool, deadline: Instant) -> Result<(), Failed> {
+    pub async fn delete_service(&self, name: ObjectName, storage: bool, call: Call) -> Result<(), Failed> {
         let (fetch, memo) = (Arc::clone(&self.fetch), self.memo.clone());
         let write = move |call: Call| async move {
             let mut touched = false;
@@ -82,7 +81,7 @@ impl Services {
             }
             deleted
         };
-        self.writer.finish(DELETE_DEPLOYMENT, deadline, write).await
+        self.writer.finish(DELETE_DEPLOYMENT, call, write).await
     }
 }
 
@@ -150,7 +149,7 @@ async fn update(
     let mut round = 1;
     let updated = loop {
         apply(change, &mut object);
-        match fetch.cluster.replace::<slim::Deployment>(Resource::Deployments, name, &object, call).await {
+        match fetch.cluster.replace::<slim::Deployment>(Resource::Deployments, name, &object, &call.clone().continuing()).await {
             Err(error) if error.has_status(StatusCode::CONFLICT) && round < UPDATE_ROUNDS => {
                 round += 1;
                 object = get().await?;
@@ -199,8 +198,11 @@ async fn delete(
     let claim = if storage { claim_of(fetch, name, call).await? } else { None };
     let claim = claim.as_ref().map(|claim| (Resource::Claims, claim, DELETE_CLAIM));
     let others = [(Resource::Deployments, name, DELETE_DEPLOYMENT), (Resource::Services, name, DELETE_SERVICE)];
+    let mut call = call.clone();
     for (resource, name, action) in claim.into_iter().chain(others) {
-        *touched |= fetch.cluster.delete(resource, name, call).await.map_err(Failed::to(action))?;
+        *touched |= fetch.cluster.delete(resource, name, &call).await.map_err(Failed::to(action))?;
+        // Once begun, it is brought to its end.
+        call = call.continuing().regardless();
     }
     Ok(())
 }
