@@ -6,6 +6,7 @@
 
 use aenv_controller::aenv::instances::InstanceRow;
 use aenv_controller::aenv::rows::{Interner, ListShape, Listing, Rows};
+use aenv_controller::call::CallerKey;
 use aenv_controller::cluster::{Failed, slim};
 use aenv_controller::memo::{Key, Limits, Memo, Metrics, ReadOptions};
 use aenv_controller::reload::Live;
@@ -77,7 +78,12 @@ fn remember(criterion: &mut Criterion) {
     let memo: Memo<_, Failed> =
         Memo::new("bench", 1 << 26, limits, Box::new(|| false), runtime.handle().clone(), metrics);
     let everything = Key::List(ListFilter::default());
-    let options = ReadOptions { deadline: Instant::now() + hour, no_cache: false, stale_if_error: None };
+    let options = ReadOptions {
+        deadline: Instant::now() + hour,
+        no_cache: false,
+        stale_if_error: None,
+        caller: CallerKey::default(),
+    };
     let ask = |key: &Key| memo.read(key.clone(), options, |_| async { Ok(Listing::Many(instances(50_000))) });
     runtime.block_on(ask(&everything)).expect("the fetch does not fail");
     let mut group = criterion.benchmark_group("answer from memory");

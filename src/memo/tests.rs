@@ -64,7 +64,12 @@ fn closable(limits: Limits, max_bytes: u64) -> (TestMemo, Live<bool>) {
 }
 
 fn asked_for(seconds: u64) -> ReadOptions {
-    ReadOptions { deadline: Instant::now() + Duration::from_secs(seconds), no_cache: false, stale_if_error: None, caller: CallerKey::default() }
+    ReadOptions {
+        deadline: Instant::now() + Duration::from_secs(seconds),
+        no_cache: false,
+        stale_if_error: None,
+        caller: CallerKey::default(),
+    }
 }
 
 fn uncached() -> ReadOptions {

@@ -149,7 +149,11 @@ async fn update(
     let mut round = 1;
     let updated = loop {
         apply(change, &mut object);
-        match fetch.cluster.replace::<slim::Deployment>(Resource::Deployments, name, &object, &call.clone().continuing()).await {
+        match fetch
+            .cluster
+            .replace::<slim::Deployment>(Resource::Deployments, name, &object, &call.clone().continuing())
+            .await
+        {
             Err(error) if error.has_status(StatusCode::CONFLICT) && round < UPDATE_ROUNDS => {
                 round += 1;
                 object = get().await?;
