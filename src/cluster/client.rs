@@ -1,30 +1,23 @@
-//! The one client of the process, assembled by hand: base address, credentials, throttle, time-outs, transport.
+//! The API server client: one [`Cluster`] per process, with the one transport and the rules for retries and lists.
 //!
-//! The throttle is the innermost layer, so nothing that asks the API server can go round it, and no layer of kube's
-//! own that retries or queues is put in. Each [`Cluster::attempt`] is one request on the wire.
+//! Each [`Cluster::attempt`] is one request on the wire; nothing else reaches the transport.
 
+use super::Metrics;
 use super::error::Error;
-use super::inspect;
-use super::metrics::Metrics;
 use super::resource::Resource;
 use super::retry::{Policy, Retries};
-use super::timeout::Timeouts;
+use super::transport::{Answer, Timeouts, Transport};
 use crate::call::{Call, Operation};
 use crate::reload::Live;
 use crate::throttle::Throttle;
-use crate::throttle::layer::{Settling, ThrottleLayer};
 use bytes::Bytes;
-use http::header::USER_AGENT;
-use http::{HeaderValue, Request, Response};
-use http_body_util::BodyExt;
-use hyper_timeout::TimeoutConnector;
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use kube::client::{Body, ConfigExt};
+use http::Request;
 use std::num::NonZeroU32;
-use tokio::time::{Duration, timeout_at};
-use tower::{BoxError, ServiceBuilder};
+use tokio::time::Duration;
+
+/// The most bytes of an answer that holds one object. The API server itself takes no object of more than 3 MiB, and
+/// etcd none of more than 1.5 MiB.
+const OBJECT_MAX: usize = 8 * 1024 * 1024;
 
 /// Where lists are served from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +56,7 @@ pub struct Settings {
 
 /// The API server, through the one limited client.
 pub struct Cluster {
-    client: kube::Client,
+    transport: Transport,
     pub(super) settings: Settings,
     pub(super) retries: Retries,
 }
@@ -74,39 +67,15 @@ impl Cluster {
     /// # Errors
     /// If the credentials or the certificates of `config` cannot be used.
     pub fn new(
-        mut config: kube::Config,
+        config: kube::Config,
         settings: Settings,
         throttle: Throttle,
         metrics: Metrics,
     ) -> Result<Self, kube::Error> {
-        let user_agent =
-            HeaderValue::from_str(&settings.user_agent).map_err(|error| kube::Error::HttpError(error.into()))?;
-        config.headers.push((USER_AGENT, user_agent));
-
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
-        connector.set_connect_timeout(Some(settings.connect_timeout));
-        connector.set_read_timeout(Some(settings.read_timeout));
-        connector.set_write_timeout(Some(settings.read_timeout));
-        // Otherwise the time that a connection sat idle in the pool counts as the API server's silence.
-        connector.set_reset_reader_on_write(true);
-        let transport: legacy::Client<_, Body> =
-            legacy::Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-
-        let service = ServiceBuilder::new()
-            .layer(config.base_uri_layer())
-            .option_layer(config.auth_layer()?)
-            .layer(config.extra_headers_layer()?)
-            .layer(ThrottleLayer::new(throttle))
-            .map_err(BoxError::from)
-            .map_request(inspect::departing)
-            .service(Timeouts(transport));
-        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-        let client = kube::Client::new(service, config.default_namespace);
+        let timeouts = Timeouts { connect: settings.connect_timeout, read: settings.read_timeout };
+        let transport = Transport::new(config, &settings.user_agent, timeouts, throttle)?;
         let retries = Retries::new(settings.retry.clone(), metrics);
-        Ok(Self { client, settings, retries })
+        Ok(Self { transport, settings, retries })
     }
 
     /// One request on the wire, once the throttle lets it through; the whole body of an answer of success.
@@ -116,30 +85,17 @@ impl Cluster {
         request: Request<Vec<u8>>,
         call: &Call,
     ) -> Result<Bytes, Error> {
-        let (head, body) = self.exchange(operation, request, call).await?.into_parts();
-        if head.status.is_success() {
-            return Ok(body);
-        }
-        let error = Error::answered(head.status, &head.headers, &body);
-        Err(if head.extensions.get::<Settling>().is_some() { error.while_settling() } else { error })
+        self.exchange(operation, request, call).await?.success().await?.whole(OBJECT_MAX).await
     }
 
-    /// One request on the wire, once the throttle lets it through; the whole answer, whatever its status.
+    /// One request on the wire, once the throttle lets it through; its answer, whatever the status.
     pub(super) async fn exchange(
         &self,
         operation: Operation,
-        mut request: Request<Vec<u8>>,
+        request: Request<Vec<u8>>,
         call: &Call,
-    ) -> Result<Response<Bytes>, Error> {
-        request.extensions_mut().insert(call.clone());
-        request.extensions_mut().insert(operation);
-        let exchange = async {
-            let response = self.client.send(request.map(Body::from)).await.map_err(|error| Error::transport(&error))?;
-            let (head, body) = response.into_parts();
-            let body = body.collect().await.map_err(|error| Error::transport(&error))?.to_bytes();
-            Ok(Response::from_parts(head, body))
-        };
-        timeout_at(call.deadline(), exchange).await.unwrap_or(Err(Error::Deadline))
+    ) -> Result<Answer, Error> {
+        self.transport.exchange(operation, request, call).await
     }
 
     /// The request builder for `resource` in the namespace.

@@ -3,12 +3,12 @@
 //! The enum says causes; what each means to an HTTP client is decided in `http` alone.
 
 use super::resource::Resource;
+use super::slim::clipped;
 use crate::call::Failure;
 use crate::syntax::ObjectName;
-pub use crate::throttle::Why;
-use crate::throttle::layer::retry_after;
-
 use crate::throttle::Refused;
+pub use crate::throttle::Why;
+use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use hyper_util::client::legacy;
 use kube::core::Status;
@@ -18,6 +18,13 @@ use tokio::time::Duration;
 
 /// The most bytes of a plain-text answer that are passed on as its message.
 const PLAIN_TEXT_MAX: usize = 256;
+
+/// The most bytes of a Status object's message that are passed on. A validation error of many fields has a few thousand.
+const MESSAGE_MAX: usize = 8 * 1024;
+
+/// The longest `Retry-After` that is passed on. The API server itself asks for up to 32 s; what asks for more than an hour
+/// is mistaken.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Why a call did not bring an answer.
 #[derive(Debug, thiserror::Error)]
@@ -52,9 +59,9 @@ pub enum Error {
     /// The API server says that we may not, but has just come back and may not have read its roles yet.
     #[error("the API server has just come back and may not know our rights yet: {0}")]
     Settling(String),
-    /// An answer of success whose body is not what it should be.
+    /// An answer of success whose body is not what it should be. Its values are not told.
     #[error("the API server's answer cannot be read: {0}")]
-    Unreadable(#[source] serde_json::Error),
+    Unreadable(String),
     /// The request could not be built or the client is broken: a bug.
     #[error("internal error: {0}")]
     Internal(String),
@@ -65,7 +72,9 @@ impl Error {
     pub(super) fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let told = serde_json::from_slice::<Status>(body).ok().filter(|told| !told.message.is_empty());
         let (reason, message) = match told {
-            Some(told) => (told.reason, told.message),
+            Some(told) => {
+                (clipped(&told.reason, PLAIN_TEXT_MAX).to_owned(), clipped(&told.message, MESSAGE_MAX).to_owned())
+            }
             None => (String::new(), plain_text(status, body)),
         };
         Self::Answered { status, reason, message, retry_after: retry_after(headers) }
@@ -83,9 +92,6 @@ impl Error {
 
     /// The failure of a request that got no answer, or not all of it.
     pub(super) fn transport(error: &(dyn StdError + 'static)) -> Self {
-        if let Some(refused) = causes(error).find_map(|error| error.downcast_ref::<Refused>()) {
-            return Self::Refused(*refused);
-        }
         let timed_out = causes(error)
             .filter_map(|error| error.downcast_ref::<io::Error>())
             .any(|error| error.kind() == io::ErrorKind::TimedOut);
@@ -98,6 +104,24 @@ impl Error {
             (true, false) => Self::TimedOut(cause),
             (false, false) => Self::Cut(cause),
         }
+    }
+
+    /// An answer of success that is no JSON, or not of the type that was asked for.
+    pub(crate) fn not_json(error: serde_json::Error) -> Self {
+        use serde_json::error::Category;
+        let (line, column) = (error.line(), error.column());
+        Self::Unreadable(match error.classify() {
+            Category::Eof => "the JSON ends too early".to_owned(),
+            Category::Data => {
+                format!("a field of the JSON is missing or of another type (line {line}, column {column})")
+            }
+            Category::Syntax | Category::Io => format!("it is no JSON (line {line}, column {column})"),
+        })
+    }
+
+    /// An answer, or a part of one, that has more than `max` bytes.
+    pub(super) fn too_large(part: &str, max: usize) -> Self {
+        Self::Unreadable(format!("its {part} has more than {max} bytes"))
     }
 
     /// What the API server says of an object that does not exist.
@@ -210,6 +234,14 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
     std::iter::successors(Some(error), |&error| error.source())
 }
 
+/// How long the other side asks to be left alone. Seconds only: the API server sends no HTTP dates (RFC 9110, section
+/// 10.2.3, allows both).
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let is_number = !seconds.is_empty() && seconds.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then(|| seconds.parse().map_or(RETRY_AFTER_MAX, Duration::from_secs).min(RETRY_AFTER_MAX))
+}
+
 fn plain_text(status: StatusCode, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(PLAIN_TEXT_MAX)]);
     match text.trim() {
@@ -221,7 +253,6 @@ fn plain_text(status: StatusCode, body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::header::RETRY_AFTER;
 
     #[test]
     fn a_plain_text_429_keeps_its_words_and_its_retry_after() {
@@ -252,5 +283,19 @@ mod tests {
         assert_eq!(long.to_string().len(), PLAIN_TEXT_MAX);
         let headers = HeaderMap::from_iter([(RETRY_AFTER, "soon".parse().unwrap())]);
         assert_eq!(Error::answered(StatusCode::SERVICE_UNAVAILABLE, &headers, b"").retry_after(), None);
+    }
+
+    #[test]
+    fn an_absurd_retry_after_is_capped() {
+        for absurd in ["86400", "18446744073709551615", "99999999999999999999999999"] {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, absurd.parse().unwrap())]);
+            assert_eq!(retry_after(&headers), Some(RETRY_AFTER_MAX), "{absurd}");
+        }
+    }
+
+    #[test]
+    fn values_of_an_answer_that_cannot_be_read_are_not_told() {
+        let error = serde_json::from_str::<u8>(r#""s3cret""#).unwrap_err();
+        assert!(!Error::not_json(error).to_string().contains("s3cret"));
     }
 }

@@ -11,8 +11,10 @@ use crate::syntax::ListFilter;
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
-use std::sync::{Arc, OnceLock};
-use tokio::time::{Duration, Instant};
+use tokio::time::Duration;
+
+/// The most bytes of an answer that is looked at: a page of 500 large pods.
+const LOOK_MAX: usize = 64 * 1024 * 1024;
 
 /// A request and what was answered, whatever the status.
 #[derive(Debug, Clone)]
@@ -75,23 +77,10 @@ impl Cluster {
         request: http::Result<Request<Vec<u8>>>,
         call: &Call,
     ) -> Result<Exchange, Error> {
-        let mut request = request.map_err(|error| Error::Internal(error.to_string()))?;
-        let departure = Departure::default();
-        request.extensions_mut().insert(departure.clone());
-        let (head, body) = self.exchange(operation, request, call).await?.into_parts();
-        let took = departure.0.get().map_or(Duration::ZERO, Instant::elapsed);
-        Ok(Exchange { status: head.status, headers: head.headers, body, took })
+        let request = request.map_err(|error| Error::Internal(error.to_string()))?;
+        let mut answer = self.exchange(operation, request, call).await?;
+        let body = answer.whole(LOOK_MAX).await?;
+        let took = answer.sent.elapsed();
+        Ok(Exchange { status: answer.status, headers: answer.headers, body, took })
     }
-}
-
-/// When a request has left, beneath the throttle.
-#[derive(Debug, Clone, Default)]
-struct Departure(Arc<OnceLock<Instant>>);
-
-/// Notes on a request that asks for it that it leaves now.
-pub(super) fn departing<B>(request: Request<B>) -> Request<B> {
-    if let Some(Departure(left)) = request.extensions().get() {
-        left.get_or_init(Instant::now);
-    }
-    request
 }

@@ -17,6 +17,7 @@ mod resource;
 pub mod retry;
 pub mod slim;
 mod timeout;
+mod transport;
 mod write;
 
 pub use client::{Cluster, ListPlan, Paging, Settings};

@@ -32,7 +32,7 @@ impl Cluster {
             self.attempt(operation, built(request)?, call).await
         };
         let body = self.retries.run(call, attempt).await?;
-        serde_json::from_slice(&body).map_err(Error::Unreadable)
+        serde_json::from_slice(&body).map_err(Error::not_json)
     }
 
     /// All objects of `resource` that `filter` asks for.
@@ -97,7 +97,7 @@ impl Cluster {
 /// Decodes a page off the async threads: 500 objects are megabytes of JSON, milliseconds of work.
 async fn decode<T: DeserializeOwned + Send + 'static>(body: Bytes) -> Result<Page<T>, Error> {
     let decoded = tokio::task::spawn_blocking(move || serde_json::from_slice(&body)).await;
-    decoded.map_err(|error| Error::Internal(error.to_string()))?.map_err(Error::Unreadable)
+    decoded.map_err(|error| Error::Internal(error.to_string()))?.map_err(Error::not_json)
 }
 
 #[derive(Deserialize)]

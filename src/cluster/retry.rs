@@ -80,7 +80,7 @@ impl Retries {
                 return Err(error);
             }
             let computed = delays.next_backoff().unwrap_or(policy.max);
-            let delay = error.retry_after().map_or(computed, |asked| asked + computed / 4);
+            let delay = error.retry_after().map_or(computed, |asked| asked.saturating_add(computed / 4));
             if delay >= call.remaining() {
                 return Err(error);
             }

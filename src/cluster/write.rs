@@ -80,7 +80,7 @@ impl Cluster {
         let stored = self.retries.run(call, attempt).await;
         let stored =
             stored.map_err(|error| NotCreated { may_exist: may_exist() && !error.is_already_exists(), error })?;
-        serde_json::from_slice(&stored).map_err(|error| NotCreated { error: Error::Unreadable(error), may_exist: true })
+        serde_json::from_slice(&stored).map_err(|error| NotCreated { error: Error::not_json(error), may_exist: true })
     }
 
     /// Replaces the object `name`. `object` carries the `resourceVersion` that it was read with.
@@ -101,7 +101,7 @@ impl Cluster {
             self.attempt(operation, built(request)?, call).await
         };
         let stored = self.retries.run(call, attempt).await?;
-        serde_json::from_slice(&stored).map_err(Error::Unreadable)
+        serde_json::from_slice(&stored).map_err(Error::not_json)
     }
 
     /// Deletes the object `name`. False if there was none.
@@ -130,7 +130,7 @@ impl Cluster {
             Err(error) if error.is_already_exists() => return Ok(false),
             Err(error) => return Err(error),
         };
-        let Own { metadata } = serde_json::from_slice(&stored).map_err(Error::Unreadable)?;
+        let Own { metadata } = serde_json::from_slice(&stored).map_err(Error::not_json)?;
         let preconditions = Preconditions { uid: metadata.uid, resource_version: None };
         let this_one = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
         self.delete_if(resource, name, &this_one, call).await
@@ -186,7 +186,7 @@ impl Cluster {
             Err(error) if error.has_status(StatusCode::NOT_FOUND) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let Own { metadata } = serde_json::from_slice(&stored).map_err(Error::Unreadable)?;
+        let Own { metadata } = serde_json::from_slice(&stored).map_err(Error::not_json)?;
         let maker = metadata.annotations.and_then(|annotations| annotations.request_id);
         if maker.is_some_and(|maker| maker == id.0.to_string()) {
             Ok(Some(stored))

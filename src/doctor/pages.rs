@@ -129,7 +129,7 @@ fn read(exchange: Exchange) -> Outcome {
             more: metadata.r#continue.is_some_and(|token| !token.is_empty()),
             remaining: metadata.remaining_item_count,
         }),
-        Err(error) => Outcome::Failed { error: Error::Unreadable(error), headers: Some(exchange.headers) },
+        Err(error) => Outcome::Failed { error: Error::not_json(error), headers: Some(exchange.headers) },
     }
 }
 

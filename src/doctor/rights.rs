@@ -81,7 +81,7 @@ async fn review(verb: &str, group: &str, resource: &str, patient: &Patient, prob
     if let Some(failure) = exchange.failure() {
         return Err(failure);
     }
-    let Review { status } = serde_json::from_slice(&exchange.body).map_err(Error::Unreadable)?;
+    let Review { status } = serde_json::from_slice(&exchange.body).map_err(Error::not_json)?;
     Ok(status.allowed)
 }
 

@@ -3,8 +3,7 @@
 //! Every attempt (each page, each retry) passes [`Throttle::admit`] and holds its [`Permit`] until the answer has been read.
 //! It waits in one of three [`lanes`], fair per caller, for a place ([`places`]), a token ([`bucket`], refilled at the [`adaptive`]
 //! rate) and an open [`gate`]. An attempt whose turn cannot come in time is refused at once with the wait that it would have
-//! had. All of that is pure and driven by `now` ([`pace`]); this file has the clock and the lock. The tower layer that puts
-//! it in front of the transport is [`layer::ThrottleLayer`].
+//! had. All of that is pure and driven by `now` ([`pace`]); this file has the clock and the lock.
 //!
 //! # How the lanes share the rate
 //!
@@ -43,7 +42,6 @@ pub mod bucket;
 mod fair_queue;
 pub mod gate;
 pub mod lanes;
-pub mod layer;
 mod metrics;
 pub mod pace;
 mod permit;
