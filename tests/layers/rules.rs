@@ -119,7 +119,6 @@ pub(crate) const RULES: Rules = Rules {
     circles: &[
         ("aenv::templates::tree", "aenv::templates::yaml"),
         ("aenv::templates::yaml", "aenv::templates::fault"),
-        ("cluster::inspect", "cluster::client"),
         ("config::sources", "config"),
         ("http::access", "http"),
         ("http::ask", "http"),
