@@ -57,14 +57,16 @@ fn main() -> ExitCode {
         log::warn!("{warning}");
     }
     let tuner = Tuner::new(Reloader::new(cli.flags, settings.clone()), logger);
-    match run(cli.command, &settings, tuner) {
+    let code = match run(cli.command, &settings, tuner) {
         Ok(code) => code,
         Err(error) => {
             log::error!("❌ {error}");
             let refused = matches!(error.downcast_ref(), Some(StartError::Templates(_) | StartError::Credentials(_)));
             ExitCode::from(if refused { EXIT_USAGE } else { EXIT_FAILED_START })
         }
-    }
+    };
+    log::logger().flush();
+    code
 }
 
 /// Prints the effective settings, which have been checked, and checks the flags and the files that they name.

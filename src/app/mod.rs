@@ -18,11 +18,8 @@ use crate::cluster::locate::{Located, NotLocated, locate};
 use crate::cluster::{self, Cluster, Writer};
 use crate::config::{self, Settings};
 use crate::credentials::CredentialFaults;
-use crate::http::Api;
-use crate::http::health::Readiness;
 use crate::http::server::{Limits, Listener, MoreRoutes, serve_api, serve_health, serve_metrics};
-use crate::http::status::Replica;
-use crate::http::waiting::Waiting;
+use crate::http::{AllowedHosts, Api, Readiness, Replica, Waiting};
 use crate::memo::{self, Memo};
 use crate::reload::Metrics as ReloadMetrics;
 use crate::telemetry::metrics::Registry;
@@ -219,6 +216,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         limits: tuning.requests.clone(),
         readiness: readiness.clone(),
         guard: credentials.tokens.clone(),
+        allowed_hosts: AllowedHosts::new(server.allowed_hosts.clone(), &settings.services.domain_suffix),
         waiting: Waiting::new(server.max_waiting),
         metrics: http::Metrics::new(&registry),
         answers,

@@ -139,6 +139,17 @@ pub(super) fn choice<T: Copy + PartialEq + 'static>(choices: &'static [(&'static
     )
 }
 
+/// Several of `what`, separated by commas.
+pub(super) fn list<T: FromStr + Display + 'static>(what: &str) -> Kind<Vec<T>> {
+    Kind::new(
+        format!("{what}, separated by commas"),
+        |given| {
+            given.text()?.split(',').map(str::trim).filter(|one| !one.is_empty()).map(|one| one.parse().ok()).collect()
+        },
+        |all: &Vec<T>| quote(&all.iter().map(T::to_string).collect::<Vec<_>>().join(", ")),
+    )
+}
+
 /// An address to listen on, without a port.
 pub(super) fn address() -> Kind<IpAddr> {
     Kind::new(

@@ -5,10 +5,11 @@
 use super::change::{Applies, Change};
 use super::declare::{applies, settings};
 use super::kind::{
-    address, bytes, calls_per_second, choice, count, directives, domain, line, millis, namespace, path, port,
+    address, bytes, calls_per_second, choice, count, directives, domain, line, list, millis, namespace, path, port,
     socket_address, switch, url, user_agent,
 };
 use super::reader::Reader;
+use crate::syntax::HostPattern;
 use crate::telemetry::logger::{Directives, Format};
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -46,6 +47,8 @@ settings! {
         live request_deadline: Duration = "request_deadline_ms", millis(1..=600_000).default(25_000);
         /// The largest request body; a larger one is answered with 413.
         live max_body_bytes: usize = "max_body_bytes", bytes(1_024..=67_108_864).default(1_048_576);
+        /// More names under which browsers may ask, and whose pages may write. Clients that are no browsers may use any.
+        restart allowed_hosts: Vec<HostPattern> = "allowed_hosts", list("host names such as aenv.example.com, *.example.com or *").default("");
         /// How many connections the API holds at the same time; more wait until one of them ends.
         restart max_connections: NonZeroUsize = "max_connections", count(1..=1_000_000).default(10_000);
         /// How many requests may wait for their answer at the same time; one more is answered with 503.

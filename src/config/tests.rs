@@ -26,6 +26,12 @@ const KEYS: &[Case] = &[
     ("server.metrics_addr", "\"[::]:9000\"", NO_TEXT, &["0.0.0.0", "\":\"", ":65536", "example.com:8088", "8088"]),
     ("server.request_deadline_ms", "1", NO_WHOLE_NUMBER, &["0", "600001"]),
     ("server.max_body_bytes", "1024", NO_WHOLE_NUMBER, &["1023", "67108865"]),
+    (
+        "server.allowed_hosts",
+        "\"aenv.example.com, *.corp.example\"",
+        &["5", "1.5", "true", "[a]", "{a: b}"],
+        &["https://aenv.example.com", "aenv.example.com:443", "\"*x\"", "\"a.b, c d\""],
+    ),
     ("server.max_connections", "1", NO_WHOLE_NUMBER, &["0", "1000001"]),
     ("server.max_waiting", "1", NO_WHOLE_NUMBER, &["0", "1000001"]),
     ("server.header_timeout_ms", "1", NO_WHOLE_NUMBER, &["0", "600001"]),

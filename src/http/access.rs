@@ -1,18 +1,25 @@
 //! One log line and one count for every request.
 
+use super::api::Api;
+use super::cut::cut;
 use super::error::ApiError;
-use super::{Api, is_immediate};
+use super::routes::is_immediate;
 use crate::memo::Source;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
-use std::borrow::Cow;
 use tokio::time::Instant;
 
 /// The most characters of a path that reach the log.
-const LOGGED: usize = 200;
+const PATH_LOGGED: usize = 200;
+
+/// The same of a method, which may be any word.
+const METHOD_LOGGED: usize = 20;
+
+/// The same of the reason of a failure.
+const WHY_LOGGED: usize = 500;
 
 /// Logs method, path, status, milliseconds and source, and why it failed if it did.
 ///
@@ -37,23 +44,21 @@ pub(super) async fn log_and_count(
         );
     }
     let source = request.extensions().get::<Source>().map_or("-", |source| source.as_str());
-    let why = response
-        .error()
-        .and_then(|error| error.as_error::<ApiError>())
-        .map(|error| format!(" error={:?}", error.to_string()));
+    let why = response.error().and_then(|error| error.as_error::<ApiError>()).map(ToString::to_string);
+    let why = why.as_deref().map(|why| cut(why, WHY_LOGGED));
     let level = match status {
         status if status.is_server_error() => log::Level::Warn,
         _ if is_immediate(route.as_deref()) => log::Level::Debug,
         _ => log::Level::Info,
     };
+    let method = &*cut(request.method().as_str(), METHOD_LOGGED);
+    let path = &*cut(request.uri().path(), PATH_LOGGED);
+    let (status, ms) = (status.as_u16(), took.as_secs_f64() * 1e3);
     log::log!(
         level,
-        "{} {} {} {:.1}ms {source}{}",
-        request.method(),
-        cut(request.uri().path()),
-        status.as_u16(),
-        took.as_secs_f64() * 1e3,
-        why.unwrap_or_default()
+        method, path, status, ms, source, error = why.as_deref();
+        "{method} {path} {status} {ms:.1}ms {source}{}",
+        why.as_deref().map(|why| format!(" error={why:?}")).unwrap_or_default()
     );
     Ok(answered)
 }
@@ -64,11 +69,4 @@ fn method_label(method: &str) -> &'static str {
         .into_iter()
         .find(|known| *known == method)
         .unwrap_or("other")
-}
-
-fn cut(text: &str) -> Cow<'_, str> {
-    match text.char_indices().nth(LOGGED) {
-        Some((end, _)) => format!("{}…", &text[..end]).into(),
-        None => text.into(),
-    }
 }

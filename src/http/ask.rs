@@ -1,9 +1,9 @@
 //! A request as handlers see it: what they work with, how its caller asks, and how it is answered.
 
 use super::answer::{Origin, answer};
+use super::api::{Api, Limits};
 use super::error::ApiError;
 use super::warning::warn;
-use super::{Api, Limits};
 use crate::aenv::Warnings;
 use crate::aenv::rows::{ListShape, One, OneShape, Row, Rows};
 use crate::call::{Call, CallerKey};

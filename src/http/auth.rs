@@ -1,11 +1,12 @@
-//! Who may ask: bearer tokens (RFC 6750), where there is a file of them. Without one everybody may.
+//! Access: the sites whose pages may ask, and bearer tokens (RFC 6750) where there is a file of them.
 //!
-//! A request is judged by its method and path alone, before anything is read or asked for it, so that one that is
-//! refused costs the API server nothing. New routes are guarded without being named here; what is open is.
+//! A request is judged by its method, path and headers alone, before anything is read or asked for it, so that one that
+//! is refused costs the API server nothing. New routes are guarded without being named here; open ones are named.
 
-use super::Api;
+use super::api::Api;
 use super::error::ApiError;
-use crate::credentials::{Caller, Mounted, Scope, Tokens, TokensFile};
+use super::refusal::Refusal;
+use crate::credentials::{Caller, Scope, Tokens};
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
@@ -13,45 +14,11 @@ use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, HttpMessage};
-use std::sync::Arc;
 
-/// The tokens of those who may ask. `None`: everybody may.
-pub type Guard = Option<Arc<Mounted<TokensFile>>>;
-
-/// What anybody may read: it says how to ask, and nothing of the cluster.
+/// Paths that need no token: they say how to ask, and nothing of the cluster.
 const OPEN: [&str; 2] = ["/", "/openapi.json"];
 
-/// Why a caller may not ask for something.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// It does not say who it is.
-    #[error("a token is needed: Authorization: Bearer <token> (auth.tokens_file)")]
-    NoToken,
-    /// Nobody has its token.
-    #[error("the token is not known (auth.tokens_file)")]
-    UnknownToken,
-    /// Its token is good for less.
-    #[error("the token is not good for this request, which needs the scope {} (auth.tokens_file)", .needed.as_str())]
-    ScopeTooSmall {
-        /// What would do.
-        needed: Scope,
-    },
-}
-
-impl Refusal {
-    /// The header `WWW-Authenticate`: what a caller can do about it (RFC 6750, section 3).
-    pub(super) fn challenge(&self) -> String {
-        match self {
-            Self::NoToken => "Bearer".to_owned(),
-            Self::UnknownToken => r#"Bearer error="invalid_token""#.to_owned(),
-            Self::ScopeTooSmall { needed } => {
-                format!(r#"Bearer error="insufficient_scope", scope="{}""#, needed.as_str())
-            }
-        }
-    }
-}
-
-/// Lets `request` in if its caller may ask for it, and notes who that is.
+/// Lets `request` in if no page of another site sends it and its caller may ask for it; notes who that is.
 ///
 /// # Errors
 /// Those of the handler.
@@ -60,6 +27,9 @@ pub(super) async fn authorize(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let api = request.app_data::<Data<Api>>().cloned().expect("every route of the API is given it");
+    if let Err(foreign) = api.allowed_hosts.check(request.method(), request.uri(), request.headers()) {
+        return Ok(request.error_response(ApiError::from(foreign)).map_into_right_body());
+    }
     if let Some(tokens) = &api.guard {
         let needed = scope_of(request.method());
         if !(needed == Scope::Read && OPEN.contains(&request.path())) {

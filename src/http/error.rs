@@ -3,7 +3,8 @@
 //! Every match below is without a wildcard over our own errors, so that a new variant forces a decision here. The
 //! body carries the message in the envelope, in the words of the controller that this one replaces.
 
-use super::auth::Refusal;
+use super::cut::cut;
+use super::refusal::{CrossSite, Refusal};
 use crate::aenv::envelope::Envelope;
 use crate::aenv::envhub;
 use crate::aenv::environment::Faults;
@@ -17,8 +18,15 @@ use tokio::time::Duration;
 /// The most characters of a refused value that are repeated to the caller.
 const VALUE_SHOWN: usize = 80;
 
-/// What a Retry-After says if nobody knows better.
+/// The Retry-After where nothing better is known.
 const SOON: Duration = Duration::from_secs(1);
+
+/// The longest Retry-After that callers are told, in seconds, whatever the API server asks for.
+const MAX_RETRY_AFTER: u64 = 120;
+
+/// The most characters of a message. The API server's own words are in it, and those may quote what a caller or somebody
+/// else has sent it.
+const MESSAGE_SHOWN: usize = 2_000;
 
 /// Why a request is not answered with 200.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +37,9 @@ pub enum ApiError {
     /// The caller may not ask for this.
     #[error(transparent)]
     Unwelcome(#[from] Refusal),
+    /// A page of another site may not ask for this.
+    #[error(transparent)]
+    CrossSite(#[from] CrossSite),
     /// No route has this path.
     #[error("no such path; see README for the routes")]
     NoSuchRoute,
@@ -81,9 +92,8 @@ pub enum ApiError {
 impl ApiError {
     /// The value of a field is refused; `why` goes on after the value, as in `is not a label value`.
     pub(super) fn bad_value(field: &str, value: &str, why: &str) -> Self {
-        let shown = value.chars().take(VALUE_SHOWN).collect::<String>();
-        let more = if shown.len() < value.len() { "…" } else { "" };
-        Self::BadRequest(format!("{field}: {shown:?}{more} {why}"))
+        let shown = cut(value, VALUE_SHOWN);
+        Self::BadRequest(format!("{field}: {shown:?} {why}"))
     }
 
     /// The query string cannot be read.
@@ -99,6 +109,7 @@ impl ApiError {
             Self::Read(memo::Error::Deadline | memo::Error::Lost)
             | Self::EnvHub(_)
             | Self::Unwelcome(_)
+            | Self::CrossSite(_)
             | Self::BadRequest(_)
             | Self::BadBody(_)
             | Self::TooLarge
@@ -122,6 +133,8 @@ impl ResponseError for ApiError {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unwelcome(Refusal::NoToken | Refusal::UnknownToken) => StatusCode::UNAUTHORIZED,
             Self::Unwelcome(Refusal::ScopeTooSmall { .. }) => StatusCode::FORBIDDEN,
+            Self::CrossSite(CrossSite::Host(_) | CrossSite::Origin(_)) => StatusCode::FORBIDDEN,
+            Self::CrossSite(CrossSite::NotJson) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoSuchRoute => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadBody(_) => StatusCode::BAD_REQUEST,
@@ -156,11 +169,11 @@ impl ResponseError for ApiError {
             response.force_close();
         }
         if let Some(after) = self.retry_after() {
-            // Rounded up: who comes back a moment too early is refused again.
-            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-            response.insert_header((header::RETRY_AFTER, seconds.max(1)));
+            // Rounded up: a caller that comes back a moment too early is refused again.
+            let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
+            response.insert_header((header::RETRY_AFTER, seconds.clamp(1, MAX_RETRY_AFTER)));
         }
-        response.body(Envelope::failure(status.as_u16(), &self.to_string()).to_json())
+        response.body(Envelope::failure(status.as_u16(), &cut(&self.to_string(), MESSAGE_SHOWN)).to_json())
     }
 }
 
@@ -245,6 +258,7 @@ mod tests {
         assert_eq!(told(&answered(503, None)), (503, Some("1".into())));
         assert_eq!(told(&answered(504, None)), (504, Some("1".into())));
         assert_eq!(told(&answered(410, None)), (503, Some("1".into())));
+        assert_eq!(told(&answered(429, Some(u64::MAX))), (503, Some("120".into())));
         let refused = Refused { why: Why::Rate, retry_after: Duration::from_millis(2_100) };
         assert_eq!(told(&failed(cluster::Error::Refused(refused))), (503, Some("3".into())));
         assert_eq!(told(&ApiError::Read(memo::Error::Deadline)), (504, Some("1".into())));

@@ -1,42 +1,20 @@
-//! What Kubernetes and Prometheus ask: `/readyz` and `/livez` on one listener, `/metrics` on another.
+//! Probes and metrics: `/readyz` and `/livez` on one listener, `/metrics` on another.
 //!
-//! Both are plain HTTP and, but for `auth.metrics`, open to everybody. Neither asks the API server anything: an overload of it must not take every replica out of service.
+//! Both are plain HTTP and, but for `auth.metrics`, open to everybody. Neither asks the API server anything: an overload
+//! of it must not take every replica out of service.
 
-use super::auth::{Guard, caller};
+use super::api::Guard;
+use super::auth::caller;
 use super::error::ApiError;
+use super::readiness::Readiness;
 use crate::credentials::Scope;
 use crate::telemetry::metrics::{self, Registry};
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Data, ServiceConfig, get, resource};
 use actix_web::{HttpRequest, HttpResponse};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
-/// Whether requests are welcome. True from the start to the first signal to stop.
-#[derive(Debug, Clone)]
-pub struct Readiness(Arc<AtomicBool>);
-
-impl Readiness {
-    /// Ready.
-    #[must_use]
-    pub fn ready() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
-    }
-
-    /// Whether they still are.
-    #[must_use]
-    pub fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// From now on new requests should go elsewhere.
-    pub fn withdraw(&self) {
-        self.0.store(false, Ordering::Relaxed);
-    }
-}
 
 /// `/readyz` and `/livez`.
-pub fn health_routes(config: &mut ServiceConfig, readiness: Readiness) {
+pub(super) fn health_routes(config: &mut ServiceConfig, readiness: Readiness) {
     config
         .app_data(Data::new(readiness))
         .service(resource("/readyz").route(get().to(readyz)))
@@ -44,7 +22,7 @@ pub fn health_routes(config: &mut ServiceConfig, readiness: Readiness) {
 }
 
 /// `/metrics`, for those whom `guard` lets read.
-pub fn metrics_routes(config: &mut ServiceConfig, metrics: Registry, guard: Guard) {
+pub(super) fn metrics_routes(config: &mut ServiceConfig, metrics: Registry, guard: Guard) {
     config
         .app_data(Data::new(metrics))
         .app_data(Data::new(guard))

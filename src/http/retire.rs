@@ -1,6 +1,6 @@
 //! The last seconds of a replica: it answers still, and asks each caller to come back to another one.
 
-use super::Api;
+use super::api::Api;
 use actix_http::ConnectionType;
 use actix_web::Error;
 use actix_web::body::MessageBody;

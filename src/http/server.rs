@@ -1,13 +1,17 @@
 //! Listeners: bound before anything is said to be ready, drained before the process ends.
 
-use super::auth::{Guard, authorize};
-use super::health::{Readiness, health_routes, metrics_routes};
+use super::access::log_and_count;
+use super::api::{Api, Guard};
+use super::auth::authorize;
+use super::health::{health_routes, metrics_routes};
+use super::identify::identify;
 use super::pace::{Paced, Patience, keep_pace};
+use super::readiness::Readiness;
 use super::retire::retire;
+use super::routes::routes;
 use super::tls::{Entrance, Wire};
 use super::waiting::admit;
 use super::warning::send_warnings;
-use super::{Api, identify, log_and_count, routes};
 use crate::credentials::{CertificateFiles, Mounted};
 use crate::telemetry::metrics::Registry;
 use actix_http::error::DispatchError;

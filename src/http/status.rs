@@ -6,6 +6,7 @@
 use super::ask::{Answer, Ask};
 use super::error::mime;
 use super::query::{NoQuery, Query};
+use super::replica::Replica;
 use crate::aenv::envelope::Envelope;
 use crate::call::Lane;
 use crate::throttle::gate::Closed;
@@ -14,29 +15,8 @@ use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 use tokio::time::Instant;
 use utoipa::ToSchema;
-
-/// Which replica answers. Its counts begin anew when it does.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Replica {
-    /// The name of its Pod, or of the machine.
-    name: String,
-    /// When it was started.
-    #[serde(rename = "started_ms", serialize_with = "unix_ms")]
-    #[schema(value_type = u64)]
-    started: SystemTime,
-    version: &'static str,
-}
-
-impl Replica {
-    /// A replica of this name that starts now.
-    #[must_use]
-    pub fn starting(name: String) -> Self {
-        Self { name, started: SystemTime::now(), version: env!("CARGO_PKG_VERSION") }
-    }
-}
 
 /// How this replica and the API server get along. Counts are totals since the start.
 #[derive(Serialize, ToSchema)]
@@ -145,10 +125,6 @@ fn throttle(metrics: &Metrics, closed: Option<(Closed, Option<Instant>)>) -> Thr
         lanes: lanes.into_iter().map(|lane| (lane.as_str(), metrics.queue(lane))).collect(),
         refused: metrics.refused_by_reason(),
     }
-}
-
-fn unix_ms<S: serde::Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u128(at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis())
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@
 //! is refused at once, before anything is read or asked for it. A caller that is answered gives its place back, and so
 //! does one that hangs up.
 
+use super::api::Api;
 use super::error::ApiError;
 use super::metrics::Metrics;
-use super::{Api, is_immediate};
+use super::routes::is_immediate;
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};

@@ -1,6 +1,7 @@
 //! `Warning` headers: leniency that a caller should know of, sent as Kubernetes sends it to its clients
 //! (`299 - "text"`, RFC 7234, section 5.5), and logged.
 
+use super::cut::cut;
 use crate::aenv::Warnings;
 use crate::telemetry::log_limiter::LogLimiter;
 use actix_web::body::MessageBody;
@@ -13,6 +14,9 @@ use tokio::time::Duration;
 
 /// The most characters of one warning, as Kubernetes has it.
 const SHOWN: usize = 256;
+
+/// The most characters of a method, which may be any word.
+const METHOD_LOGGED: usize = 20;
 
 /// A client that is warned once is usually warned with every request.
 static LOG: LazyLock<LogLimiter> = LazyLock::new(|| LogLimiter::every(Duration::from_secs(10)));
@@ -44,7 +48,8 @@ pub(super) async fn send_warnings(
     LOG.log(|more| {
         let told = warnings.iter().collect::<Vec<_>>().join("; ");
         let request = answered.request();
-        log::warn!("{} {}: {told}{more}", request.method(), request.match_pattern().unwrap_or_default());
+        let method = cut(request.method().as_str(), METHOD_LOGGED);
+        log::warn!("{method} {}: {told}{more}", request.match_pattern().unwrap_or_default());
     });
     Ok(answered)
 }

@@ -66,22 +66,24 @@ impl<'a> Write<'a> {
 
 impl Drop for Write<'_> {
     fn drop(&mut self) {
+        let (verb, kind, outcome) = (self.verb, self.kind, &*self.outcome);
+        let name = self.name.as_ref().map(ObjectName::as_str);
+        let owner = self.owner.as_ref().map(LabelValue::as_str);
+        let caller = caller(&self.ask.http);
+        let by = caller.as_ref().map(|name| name.as_ref().map_or("-", LabelValue::as_str));
+        let ms = self.began.elapsed().as_secs_f64() * 1e3;
         log::info!(
             target: "audit",
-            "{} {} {} owner={}{} outcome={} {:.1}ms",
-            self.verb,
-            self.kind,
-            self.name.as_ref().map_or("-", ObjectName::as_str),
-            self.owner.as_ref().map_or("-", LabelValue::as_str),
-            by(&self.ask.http),
-            self.outcome,
-            self.began.elapsed().as_secs_f64() * 1e3,
+            verb, kind, name, owner, by, outcome, ms;
+            "{verb} {kind} {} owner={}{} outcome={outcome} {ms:.1}ms",
+            name.unwrap_or("-"),
+            owner.unwrap_or("-"),
+            by.map(|by| format!(" by={by}")).unwrap_or_default(),
         );
     }
 }
 
-/// Whose token it was. Nothing where nobody needs one.
-fn by(request: &HttpRequest) -> String {
-    let name = |caller: &Caller| caller.name.as_ref().map_or("-", LabelValue::as_str).to_owned();
-    request.extensions().get::<Caller>().map(|caller| format!(" by={}", name(caller))).unwrap_or_default()
+/// The name of the caller's token, if it has one. `None`: nobody needs a token.
+fn caller(request: &HttpRequest) -> Option<Option<LabelValue>> {
+    request.extensions().get::<Caller>().map(|caller| caller.name.clone())
 }

@@ -4,6 +4,7 @@
 //! closed sets (verbs, resources, status codes, route patterns), never names of objects or callers. Units are base
 //! units, except for the one histogram that dashboards of the reference controller know.
 
+use super::logger::DROPPED;
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -41,6 +42,7 @@ impl Registry {
         let info =
             registry.gauge_vec("aenv_controller_build_info", "Always 1; names the running version.", &["version"]);
         info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        registry.0.register(Box::new(DROPPED.clone())).expect(VALID);
         #[cfg(target_os = "linux")]
         {
             let process = prometheus::process_collector::ProcessCollector::for_self();

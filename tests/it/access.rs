@@ -171,7 +171,8 @@ async fn tokens_change_with_their_secret_and_never_reach_the_log() {
     .await;
     assert_eq!((list(NEXT).await, list(STRANGE).await), (200, 401));
 
-    let log = replica.process.log();
+    let metrics = reqwest::get(format!("http://{}/metrics", replica.metrics)).await.unwrap().text().await.unwrap();
+    let log = replica.whole_log().await;
     for secret in [READ, WRITE, STRANGE, NEXT, "short-secret", "0123456789abcdef"] {
         assert!(!log.contains(secret), "{secret} is in\n{log}");
     }
@@ -185,7 +186,6 @@ async fn tokens_change_with_their_secret_and_never_reach_the_log() {
     ] {
         assert!(log.contains(words), "{words} is missing in\n{log}");
     }
-    let metrics = reqwest::get(format!("http://{}/metrics", replica.metrics)).await.unwrap().text().await.unwrap();
     for outcome in ["applied", "refused"] {
         let line =
             format!("aenv_controller_credential_reloads_total{{credential=\"tokens\",outcome=\"{outcome}\"}} 1\n");
@@ -198,7 +198,7 @@ async fn without_tokens_the_trail_names_nobody() {
     let (_server, cluster) = sandboxed::start().await;
     let replica = Replica::on(&cluster, &[]).await;
     assert_eq!(status_by(&replica, Method::DELETE, "/services/tides", STRANGE).await, 200);
-    let log = replica.process.log();
+    let log = replica.log_with("DELETE /services/tides 200 ").await;
     assert!(log.contains("delete service tides owner=- outcome=ok ") && !log.contains("by="), "{log}");
 }
 

@@ -1,11 +1,14 @@
 //! What the process logs: as text, as JSON, down to which level.
 
-use crate::support::replica::{Replica, set};
+use crate::support::replica::{PATIENCE, Replica, controller, listeners, set};
 use crate::support::sandboxed;
 use aenv_controller::sandbox::Faults;
 use jiff::Timestamp;
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
+use std::process::{Command, Stdio};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::time::timeout;
 
 /// The log of a controller that has been asked for its services.
 async fn asked(prepare: impl FnOnce(&mut std::process::Command)) -> String {
@@ -16,8 +19,7 @@ async fn asked(prepare: impl FnOnce(&mut std::process::Command)) -> String {
     })
     .await;
     assert_eq!(replica.get("/services").await.unwrap().status(), 200);
-    // A request is logged before it is answered.
-    replica.process.log()
+    replica.whole_log().await
 }
 
 #[tokio::test]
@@ -28,6 +30,76 @@ async fn text_has_time_level_module_and_message() {
     let [time, level, module] = head.split_whitespace().collect::<Vec<_>>().try_into().unwrap();
     assert!(time.parse::<Timestamp>().is_ok(), "{line}");
     assert_eq!((level, module), ("INFO", "aenv_controller::http::access"));
+}
+
+/// A caller whose every line is long.
+async fn ask_at_length(client: &Client, url: &str) -> StatusCode {
+    let request = client.get(url).header("env-instance-trace-id", "t".repeat(200));
+    timeout(PATIENCE, request.send()).await.expect("an answer").unwrap().status()
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_costs_lines_and_no_answers() {
+    let (_server, cluster) = sandboxed::start().await;
+    let home = tempfile::tempdir().unwrap();
+    let mut command = controller(home.path());
+    command.args(["--kubeconfig".as_ref(), cluster.kubeconfig_path().as_os_str()]);
+    command.stderr(Stdio::piped());
+    let mut process = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+    let [api, health, metrics] = loop {
+        let line = log.next_line().await.unwrap().expect("it is ready") + "\n";
+        if let Some(addrs) = listeners(&line) {
+            break addrs;
+        }
+    };
+    // Nobody reads from here on: more than pipe and queue hold, then both are full for good.
+    let client = Client::new();
+    let path = format!("http://{api}/{}", "x".repeat(190));
+    let dropped = async || {
+        let page = client.get(format!("http://{metrics}/metrics")).send().await.unwrap().text().await.unwrap();
+        let line = page.lines().find_map(|line| line.strip_prefix("aenv_controller_log_lines_dropped_total "));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(dropped().await, 0);
+    while dropped().await == 0 {
+        for _ in 0..200 {
+            assert_eq!(ask_at_length(&client, &path).await, 404);
+        }
+    }
+    assert_eq!(ask_at_length(&client, &format!("http://{api}/services")).await, 200);
+    assert_eq!(ask_at_length(&client, &format!("http://{health}/livez")).await, 200);
+    let told = async {
+        while !log.next_line().await.unwrap().unwrap().contains(" log lines were dropped: standard error was not read")
+        {
+        }
+    };
+    timeout(PATIENCE, told).await.expect("it tells how many lines were dropped");
+}
+
+#[tokio::test]
+async fn an_end_is_not_held_up_by_a_log_that_nobody_reads() {
+    let (_server, cluster) = sandboxed::start().await;
+    let home = tempfile::tempdir().unwrap();
+    let mut command = controller(home.path());
+    command.args(["--kubeconfig".as_ref(), cluster.kubeconfig_path().as_os_str(), "--log-level=trace".as_ref()]);
+    command.stderr(Stdio::piped());
+    let mut process = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+    let [api, ..] = loop {
+        let line = log.next_line().await.unwrap().expect("it is ready") + "\n";
+        if let Some(addrs) = listeners(&line) {
+            break addrs;
+        }
+    };
+    let (client, path) = (Client::new(), format!("http://{api}/{}", "x".repeat(190)));
+    // The pipe is full, so that the writer hangs in the middle of a line.
+    for _ in 0..400 {
+        assert_eq!(ask_at_length(&client, &path).await, 404);
+    }
+    let pid = process.id().unwrap().to_string();
+    assert!(Command::new("sh").args(["-c", r#"kill -s TERM "$0""#, &pid]).status().unwrap().success());
+    assert!(timeout(PATIENCE, process.wait()).await.expect("it ends").unwrap().success());
 }
 
 #[tokio::test]
@@ -44,6 +116,9 @@ async fn json_is_an_object_a_line_and_nothing_else() {
     }
     let asked = lines.iter().find(|line| line["message"].as_str().unwrap().starts_with("GET /services 200 ")).unwrap();
     assert_eq!((&asked["level"], &asked["target"]), (&"INFO".into(), &"aenv_controller::http::access".into()));
+    let fields = ["method", "path", "status", "source"].map(|field| asked[field].clone());
+    assert_eq!(fields, [json!("GET"), json!("/services"), json!(200), json!("fetch")], "{asked}");
+    assert!(asked["ms"].as_f64().unwrap() > 0.0 && asked.get("error").is_none(), "{asked}");
 }
 
 #[tokio::test]
@@ -75,7 +150,7 @@ async fn asked_with_retries(format: &str) -> (String, String) {
     let delete = Client::new().delete(format!("http://{}/services/tides", replica.api));
     let other = delete.header("x-request-id", "not an id").send().await.unwrap();
     assert_eq!(other.status(), 200);
-    (replica.process.log(), other.headers()["x-request-id"].to_str().unwrap().to_owned())
+    (replica.whole_log().await, other.headers()["x-request-id"].to_str().unwrap().to_owned())
 }
 
 #[tokio::test]
@@ -107,4 +182,19 @@ async fn every_line_of_a_request_tells_its_names_in_json() {
         let told = |line: &&Value| line["target"] == target && line["request_id"] == id && line["trace_id"] == trace;
         assert!(lines.iter().any(|line| told(&line)), "{target}, {id}: {log}");
     }
+    let trail = lines.iter().find(|line| line["target"] == "audit").unwrap();
+    let fields = ["verb", "kind", "name", "outcome"].map(|field| trail[field].as_str().unwrap());
+    assert_eq!(fields, ["delete", "service", "tides", "ok"], "{trail}");
+    assert!(trail["ms"].is_f64() && trail.get("owner").is_none(), "nobody is said to own it: {trail}");
+}
+
+#[tokio::test]
+async fn a_long_method_is_cut_before_it_is_logged() {
+    let (_server, cluster) = sandboxed::start().await;
+    let replica = Replica::on(&cluster, &[]).await;
+    let method = "G".repeat(20_000).parse().unwrap();
+    let answer = Client::new().request(method, format!("http://{}/pods", replica.api)).send().await.unwrap();
+    assert_eq!(answer.status(), 405);
+    let log = replica.log_with(&format!("{}… /pods 405 ", "G".repeat(20))).await;
+    assert!(log.lines().all(|line| line.len() < 1_000), "{log}");
 }

@@ -5,6 +5,7 @@
 
 mod access;
 mod contract;
+mod cross_site;
 mod doctor;
 mod edge;
 mod gateway;

@@ -172,7 +172,7 @@ async fn the_helm_charts_arguments_start_it_with_the_runbooks_lines() {
     })
     .await;
     assert_eq!(replica.get("/services").await.unwrap().status(), StatusCode::OK);
-    let log = replica.process.log();
+    let log = replica.log_with("GET /services 200 ").await;
     let mut lines = log.lines();
     for line in [
         "flags accepted without effect: --leader-elect",
@@ -386,7 +386,7 @@ async fn every_write_is_in_the_audit_trail_and_no_value_of_a_variable_is_in_the_
         let answer = request.header("env-instance-trace-id", "t-77").json(body).send().await.unwrap();
         assert_eq!(answer.status(), status, "{method} {path}");
     }
-    let log = replica.process.log();
+    let log = replica.log_with("DELETE /pods/tides-gone 404 ").await;
     assert!(!log.contains(SECRET), "{log}");
     let trail: Vec<_> = log.lines().filter(|line| line.contains("audit] ")).collect();
     assert_eq!(trail.len(), 9, "one for each write that was begun: {trail:#?}");

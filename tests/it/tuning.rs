@@ -57,6 +57,11 @@ impl Scene {
         self.cluster.calls().of("list", "pods")
     }
 
+    /// Waits until `words` have been logged so many times: lines are written by a thread of their own.
+    async fn told(&self, words: &str, times: usize) {
+        until(&format!("{words:?} {times} times"), async || self.logged(words) == times).await;
+    }
+
     fn logged(&self, words: &str) -> usize {
         self.replica.process.log().matches(words).count()
     }
@@ -112,7 +117,7 @@ async fn a_new_rate_is_told_in_one_line_and_with_the_runbooks_mark() {
     scene.reloaded("applied", 1).await;
     let line =
         "settings changed: throttle.qps: 9 -> 2.5, throttle.burst: 4 -> 3, throttle.max_wait_ms: 10000 -> 5000\n";
-    assert_eq!(scene.logged(line), 1, "{}", scene.replica.process.log_tail());
+    scene.told(line, 1).await;
     until("the mark", async || scene.logged("🔧 API Rate Limiting configured: QPS=2.5, Burst=3\n") == 1).await;
 }
 
@@ -187,7 +192,7 @@ async fn a_file_with_a_fault_is_refused_whole_and_told_once() {
     scene.reloaded("refused", 2).await;
     rate_becomes(&scene.replica, "7").await;
     for fault in ["throttle.qps: 0 is not allowed", "zork: unknown"] {
-        assert_eq!(scene.logged(fault), 1, "{fault}: {}", scene.replica.process.log_tail());
+        scene.told(fault, 1).await;
     }
     assert_eq!(scene.reloads("applied").await, 0);
     assert_eq!(scene.replica.get("/services").await.unwrap().status(), StatusCode::OK);
@@ -212,7 +217,7 @@ async fn variables_and_flags_stay_stronger_than_a_file_that_changes() {
     .await;
     scene.edit("throttle: {qps: 2, burst: 2, max_wait_ms: 1}");
     scene.reloaded("applied", 1).await;
-    assert_eq!(scene.logged("settings changed: throttle.max_wait_ms: 10000 -> 1\n"), 1);
+    scene.told("settings changed: throttle.max_wait_ms: 10000 -> 1\n", 1).await;
     rate_becomes(&scene.replica, "5").await;
 }
 
@@ -225,8 +230,8 @@ async fn the_log_level_changes_unless_rust_log_decides() {
         scene.edit("log: {level: \"info,aenv_controller::http::access=warn\"}");
         scene.reloaded("applied", 1).await;
         ask().await;
-        assert_eq!(scene.logged("GET /pods 200 "), asked, "{rust_log}: {}", scene.replica.process.log_tail());
-        assert_eq!(scene.logged("no effect while RUST_LOG is set"), asked - 1, "{rust_log}");
+        scene.told("GET /pods 200 ", asked).await;
+        scene.told("no effect while RUST_LOG is set", asked - 1).await;
     }
 }
 

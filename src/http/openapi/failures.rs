@@ -1,7 +1,7 @@
-//! The answers of failure, each described once. Which of [`ApiError`](super::super::error::ApiError) has which status
-//! is decided there.
+//! The answers of failure, each described once. [`ApiError`](super::super::error::ApiError) decides the status of each
+//! error.
 
-use super::operation::{REQUEST_ID, described, header};
+use super::operation::{REQUEST_ID, described, header, name_of};
 use crate::aenv::envelope::{Envelope, failure_schema};
 use actix_web::http::StatusCode;
 use serde_json::{Value, from_slice};
@@ -72,11 +72,6 @@ const FAILURES: [(StatusCode, &str, &str); 13] = [
     ),
 ];
 
-/// The answer of failure with this status, where it is described.
-pub(super) fn reference(status: StatusCode) -> Ref {
-    Ref::from_response_name(name(status))
-}
-
 pub(super) fn add_to(components: ComponentsBuilder) -> ComponentsBuilder {
     let components = components.schema(FAILURE, failure_schema());
     FAILURES.into_iter().fold(components, |components, (status, about, message)| {
@@ -94,11 +89,6 @@ pub(super) fn add_to(components: ComponentsBuilder) -> ComponentsBuilder {
             response =
                 response.header("WWW-Authenticate", header(Type::String, "What can be done about it (RFC 6750)."));
         }
-        components.response(name(status), response.build())
+        components.response(name_of(status), response.build())
     })
-}
-
-/// `BadGateway` of 502.
-fn name(status: StatusCode) -> String {
-    status.canonical_reason().unwrap_or_default().split(' ').collect()
 }

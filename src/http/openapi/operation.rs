@@ -1,6 +1,5 @@
 //! What the description of one operation is made of.
 
-use super::failures::reference;
 use crate::aenv::envelope::success_schema;
 use actix_web::http::StatusCode;
 use utoipa::openapi::path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn};
@@ -233,4 +232,14 @@ pub(super) fn header(of: Type, description: &str) -> Header {
 /// A header with this schema.
 pub(super) fn described(schema: ObjectBuilder, description: &str) -> Header {
     HeaderBuilder::new().schema(schema).description(Some(description)).build()
+}
+
+/// A reference to the answer of failure with this status.
+fn reference(status: StatusCode) -> Ref {
+    Ref::from_response_name(name_of(status))
+}
+
+/// The name of the answer of failure with this status: `BadGateway` of 502.
+pub(super) fn name_of(status: StatusCode) -> String {
+    status.canonical_reason().unwrap_or_default().split(' ').collect()
 }

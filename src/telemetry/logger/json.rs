@@ -4,7 +4,7 @@ use crate::telemetry::request_context::RequestContext;
 use env_logger::fmt::Formatter;
 use jiff::Timestamp;
 use log::Record;
-use log::kv::{self, Key, Value, VisitSource};
+use log::kv::{self, Key, Value, VisitSource, VisitValue};
 use serde::Serialize;
 use serde_json::Map;
 use std::fmt::Arguments;
@@ -32,6 +32,13 @@ pub(super) fn write_line(buffer: &mut Formatter, record: &Record<'_>) -> io::Res
     buffer.write_all(b"\n")
 }
 
+/// The line of a record of no request.
+pub(super) fn line_of(record: &Record<'_>) -> Vec<u8> {
+    let mut line = serde_json::to_vec(&line(record, None, Timestamp::now())).expect("a line is made of strings");
+    line.push(b'\n');
+    line
+}
+
 fn line<'a>(record: &'a Record<'a>, request: Option<&'a RequestContext>, now: Timestamp) -> Line<'a> {
     let mut fields = Fields::default();
     // `Fields` takes every pair, and a source of pairs has no failures of its own.
@@ -47,33 +54,76 @@ fn line<'a>(record: &'a Record<'a>, request: Option<&'a RequestContext>, now: Ti
     }
 }
 
-/// The key-values of a record.
+/// The key-values of a record, without those that are null.
 #[derive(Debug, Default, Serialize)]
 struct Fields(Map<String, serde_json::Value>);
 
 impl<'kvs> VisitSource<'kvs> for Fields {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-        self.0.insert(key.to_string(), json(&value));
+        if let Some(value) = json(&value) {
+            self.0.insert(key.to_string(), value);
+        }
         Ok(())
     }
 }
 
-/// A number or a truth value as such, anything else as it is displayed.
-fn json(value: &Value<'_>) -> serde_json::Value {
-    let whole = || value.to_i64().map(Into::into).or_else(|| value.to_u64().map(Into::into));
-    let scalar = value.to_bool().map(Into::into).or_else(whole).or_else(|| value.to_f64().map(Into::into));
-    scalar.unwrap_or_else(|| value.to_string().into())
+/// A number or a truth value as such, anything else as it is displayed. `None`: null.
+fn json(value: &Value<'_>) -> Option<serde_json::Value> {
+    let mut read = Scalar(None);
+    value.visit(&mut read).ok()?;
+    read.0
+}
+
+/// The JSON of one value.
+struct Scalar(Option<serde_json::Value>);
+
+impl<'v> VisitValue<'v> for Scalar {
+    fn visit_any(&mut self, value: Value<'_>) -> Result<(), kv::Error> {
+        self.0 = Some(value.to_string().into());
+        Ok(())
+    }
+
+    fn visit_null(&mut self) -> Result<(), kv::Error> {
+        Ok(())
+    }
+
+    fn visit_bool(&mut self, value: bool) -> Result<(), kv::Error> {
+        self.0 = Some(value.into());
+        Ok(())
+    }
+
+    fn visit_u64(&mut self, value: u64) -> Result<(), kv::Error> {
+        self.0 = Some(value.into());
+        Ok(())
+    }
+
+    fn visit_i64(&mut self, value: i64) -> Result<(), kv::Error> {
+        self.0 = Some(value.into());
+        Ok(())
+    }
+
+    fn visit_f64(&mut self, value: f64) -> Result<(), kv::Error> {
+        self.0 = Some(value.into());
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use log::Level;
+    use log::kv::ToValue as _;
 
     #[test]
     fn a_record_is_one_object_on_one_line_with_its_key_values_as_fields() {
-        let values: &[(&str, Value<'_>)] =
-            &[("status", 200.into()), ("took", 1.5.into()), ("kept", true.into()), ("trace", "t-77".into())];
+        let none: Option<&str> = None;
+        let values: &[(&str, Value<'_>)] = &[
+            ("status", 200.into()),
+            ("took", 1.5.into()),
+            ("kept", true.into()),
+            ("trace", "t-77".into()),
+            ("name", none.to_value()),
+        ];
         let now = "2026-01-02T03:04:05.678901Z".parse().unwrap();
         let written = |message: Arguments<'_>, request: Option<&RequestContext>| {
             let mut record = Record::builder();

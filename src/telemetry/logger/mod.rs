@@ -1,22 +1,32 @@
 //! What is logged, on standard error: text for people or JSON for collectors, from a level on that may change while
 //! the process runs.
 //!
-//! env_logger renders and writes, each line in one write, as it does everywhere; only its filter, which is fixed when
-//! it is built, is replaced by one of ours from the same crate. Key-values of a record (`log::info!(name = x; "…")`)
+//! env_logger renders; a thread of ours writes ([`queue`]), so that nobody who logs waits for standard error to be read.
+//! env_logger's filter, which is fixed when it is built, is replaced by one of ours from the same crate. Key-values of a record (`log::info!(name = x; "…")`)
 //! become fields of its JSON object and are left out of the text. A line that is written on behalf of a request says
 //! which one it is, whoever writes it.
 
 mod directives;
 mod json;
+mod queue;
 mod text;
 
 pub use directives::{BadDirectives, Directives};
+pub use queue::DROPPED;
 
 use env_filter::Filter;
-use log::{LevelFilter, Log, Metadata, Record};
+use env_logger::{Target, WriteStyle};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use queue::Queue;
+use std::io::{self, IsTerminal as _};
+use std::panic;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
-/// What a line looks like.
+/// How long the end of the process waits for its last lines to be read.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// The form of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Time, level, module and message, then the request's names, if it is one's: ` request=… trace=…`.
@@ -32,6 +42,7 @@ pub struct Logger {
     filter: Arc<RwLock<Filter>>,
     format: Format,
     lines: Arc<env_logger::Logger>,
+    queue: Queue,
     /// Whether [`Logger::set`] has no effect.
     fixed: bool,
 }
@@ -39,15 +50,19 @@ pub struct Logger {
 impl Logger {
     /// Logs from now on, as `rust_log` says, in the words of env_logger, or else as `level` does.
     ///
+    /// A panic is logged, too: the standard library writes it itself, and waits while standard error is not read.
+    ///
     /// # Panics
-    /// If the process has a logger already.
-    #[must_use]
+    /// If the process has a logger already, or no thread can be started.
     pub fn install(level: &Directives, format: Format, rust_log: Option<&str>) -> Self {
         let filter = rust_log.map_or_else(|| level.filter(), |words| env_filter::Builder::new().parse(words).build());
-        let (filter, lines) = (Arc::new(RwLock::new(filter)), Arc::new(lines(format)));
-        let logger = Self { filter, format, lines, fixed: rust_log.is_some() };
+        let queue = Queue::default();
+        queue.write_to(io::stderr(), move |count| dropped_line(format, count)).expect("the system starts a thread");
+        let (filter, lines) = (Arc::new(RwLock::new(filter)), Arc::new(lines(format, queue.clone())));
+        let logger = Self { filter, format, lines, queue, fixed: rust_log.is_some() };
         log::set_max_level(logger.filter().filter());
         log::set_boxed_logger(Box::new(logger.clone())).expect("the logger is installed once");
+        panic::set_hook(Box::new(|info| log::error!(target: "panic", "{}", info.to_string().replace('\n', " "))));
         logger
     }
 
@@ -67,17 +82,35 @@ impl Logger {
     }
 }
 
-/// What renders and writes every record that it is given.
-fn lines(format: Format) -> env_logger::Logger {
+/// The renderer of every record. Its lines go into `queue`.
+fn lines(format: Format, queue: Queue) -> env_logger::Logger {
     let mut lines = env_logger::Builder::new();
-    lines.filter_level(LevelFilter::Trace);
-    if let Ok(style) = std::env::var("RUST_LOG_STYLE") {
-        lines.parse_write_style(&style);
-    }
+    lines.filter_level(LevelFilter::Trace).target(Target::Pipe(Box::new(queue)));
+    match std::env::var("RUST_LOG_STYLE") {
+        Ok(style) if style != "auto" => lines.parse_write_style(&style),
+        _ if has_colours() => lines.write_style(WriteStyle::Always),
+        _ => lines.write_style(WriteStyle::Never),
+    };
     if format == Format::Json {
         lines.format(json::write_line);
     }
     lines.build()
+}
+
+/// Whether standard error shows colours. env_logger looks at that itself only where it writes itself.
+fn has_colours() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    io::stderr().is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// The line that tells of lines that were dropped.
+fn dropped_line(format: Format, count: u64) -> Vec<u8> {
+    let message = format_args!("{count} log lines were dropped: standard error was not read");
+    let record = Record::builder().level(Level::Warn).target(module_path!()).args(message).build();
+    match format {
+        Format::Text => text::line(&record),
+        Format::Json => json::line_of(&record),
+    }
 }
 
 impl Log for Logger {
@@ -96,6 +129,6 @@ impl Log for Logger {
     }
 
     fn flush(&self) {
-        self.lines.flush();
+        self.queue.flush(FAREWELL);
     }
 }

@@ -1,6 +1,7 @@
 //! A record as a line for people.
 
 use crate::telemetry::request_context::RequestContext;
+use jiff::Timestamp;
 use log::Record;
 
 /// Lets `write` have `record`, its message followed by the names of the request that it is about.
@@ -9,6 +10,12 @@ pub(super) fn with_request(record: &Record<'_>, write: impl FnOnce(&Record<'_>))
     let (id, trace) = (context.id(), context.trace().unwrap_or("-"));
     let named = |message| record.to_builder().args(message).build();
     write(&named(format_args!("{} request={id} trace={trace}", record.args())));
+}
+
+/// `record` as env_logger writes it without colours, for those that do not pass it.
+pub(super) fn line(record: &Record<'_>) -> Vec<u8> {
+    let (now, level) = (Timestamp::now(), record.level());
+    format!("[{now:.0} {level:<5} {}] {}\n", record.target(), record.args()).into_bytes()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A binary with nothing in its environment but a home without a kubeconfig and free ports on loopback.
-fn controller(home: &Path) -> Command {
+pub(crate) fn controller(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_controller"));
     command.env_clear().env("HOME", home).current_dir(home);
     set(&mut command, ("server.bind", "127.0.0.1"));
@@ -90,6 +90,19 @@ impl Replica {
         reqwest::get(format!("http://{}/readyz", self.health)).await.unwrap().status()
     }
 
+    /// What it has logged, once `words` are in it: its lines are written by a thread of their own.
+    pub(crate) async fn log_with(&self, words: &str) -> String {
+        until(words, async || self.process.log().contains(words)).await;
+        self.process.log()
+    }
+
+    /// Ends it: all that it has logged.
+    pub(crate) async fn whole_log(mut self) -> String {
+        self.process.signal("TERM");
+        self.ended().await;
+        self.process.log()
+    }
+
     /// Waits for its end: the exit code.
     pub(crate) async fn ended(&mut self) -> i32 {
         let mut status = None;
@@ -103,7 +116,7 @@ impl Replica {
 }
 
 /// The addresses of API, readiness and metrics, once the line that names them has been written to its end.
-fn listeners(log: &str) -> Option<[SocketAddr; 3]> {
+pub(crate) fn listeners(log: &str) -> Option<[SocketAddr; 3]> {
     let line = log.split_inclusive('\n').find(|line| line.contains("✅ Ready on ") && line.ends_with('\n'))?;
     let addrs = line.split([' ', ',', '\n', '"']).filter_map(|word| word.parse().ok());
     Some(addrs.collect::<Vec<_>>().try_into().unwrap())
