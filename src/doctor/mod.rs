@@ -3,8 +3,9 @@
 //!
 //! All calls pass the one limited client, one after the other; nothing is written to the cluster. Each part measures
 //! and then judges, and judging is a pure function: `reach` the API server itself, `rights`, `pages`, `priority` (API
-//! Priority and Fairness). [`report`] says it.
+//! Priority and Fairness), `definitions` (custom resources). [`report`] says it.
 
+mod definitions;
 mod pages;
 mod patient;
 mod priority;
@@ -24,7 +25,7 @@ use std::io;
 use tokio::time::Duration;
 
 /// About how many calls an examination makes.
-const CALLS: u32 = 28;
+const CALLS: u32 = 29;
 
 /// A wait for our own limit that is not worth a word.
 const UNNOTICED: Duration = Duration::from_secs(2);
@@ -54,7 +55,8 @@ pub async fn examine(patient: &Patient, cluster: &Cluster, report: &mut Report<'
         report.keep([reach::perhaps_no_namespace(patient)]);
     }
     report.keep(pages::judge_pace(&measured, patient));
-    priority::examine(&measured, &probe, report).await
+    priority::examine(&measured, &probe, report).await?;
+    definitions::examine(&probe, report).await
 }
 
 /// How slow the examination itself is under a small limit.
@@ -77,6 +79,6 @@ mod tests {
         assert_eq!(pace(&patient()), None);
         assert_eq!(pace(&Patient { rate: None, ..patient() }), None);
         let slow = pace(&Patient { rate: Some(Rate { qps: 2.0, burst: 8 }), ..patient() }).unwrap();
-        assert!(slow.ends_with("about 10.0 s"), "{slow}");
+        assert!(slow.ends_with("about 10.5 s"), "{slow}");
     }
 }

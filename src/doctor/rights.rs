@@ -109,7 +109,11 @@ fn judge(missing: &[(Resource, Vec<&str>)], patient: &Patient) -> Option<Finding
             }
         })
         .collect();
-    let mut change = format!("Add to the rules of the controller's Role in namespace {}:\n", patient.namespace);
+    let mut change = format!(
+        "Add to the rules of the controller's Role in namespace {}, or (AEnvironment's own chart, which grants only pods) \
+         kubectl apply -f k8s/drop-in/rights:\n",
+        patient.namespace
+    );
     for (resource, verbs) in missing {
         let verbs: Vec<_> = verbs.iter().map(|verb| format!("{verb:?}")).collect();
         write!(
@@ -162,7 +166,8 @@ mod tests {
         assert!(finding.what.ends_with("create, update deployments.apps; list pods."), "{}", finding.what);
         assert_eq!(
             finding.change,
-            "Add to the rules of the controller's Role in namespace aenv-sandbox:
+            "Add to the rules of the controller's Role in namespace aenv-sandbox, or (AEnvironment's own chart, which grants \
+             only pods) kubectl apply -f k8s/drop-in/rights:
   - apiGroups: [\"apps\"]
     resources: [\"deployments\"]
     verbs: [\"create\", \"update\"]

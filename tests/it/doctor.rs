@@ -114,7 +114,7 @@ async fn a_small_limit_is_waited_for(cluster: Cluster) {
     let keys = [("throttle.qps", "12"), ("throttle.burst", "1"), ("throttle.max_wait_ms", "0")];
     let (severity, report) = examine(&cluster, &keys).await;
     assert_eq!(severity, Severity::Note, "{report}");
-    expect(&report, &["stretch the 28 calls"]);
+    expect(&report, &["stretch the 29 calls"]);
     assert!(!report.contains("refused"), "{report}");
 }
 

@@ -1,19 +1,13 @@
 //! What operators apply: every object below `k8s/` is one that Kubernetes has, kustomize finds its files, and the
 //! numbers of the Deployment agree with the settings that it mounts.
 
+use crate::support::kinds::{expect_known, lossless};
 use crate::support::manifest::{at, documents, files, folder, object, repository};
 use aenv_controller::config::Settings;
 use aenv_controller::config::cli::Cli;
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{ConfigMap, Service, ServiceAccount};
-use k8s_openapi::api::flowcontrol::v1::{FlowSchema, PriorityLevelConfiguration};
-use k8s_openapi::api::networking::v1::NetworkPolicy;
-use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -79,7 +73,9 @@ fn every_object_is_one_that_kubernetes_has() {
 #[test]
 fn every_file_is_named_by_a_kustomization_and_every_name_is_a_file() {
     let files = files();
-    let mut named = BTreeSet::from(["README.md".to_owned(), "drop-in/values.yaml".to_owned()]);
+    let by_itself =
+        ["README.md", "drop-in/values.yaml", "drop-in/rights/role.yaml", "drop-in/rights/role-binding.yaml"];
+    let mut named = BTreeSet::from(by_itself.map(str::to_owned));
     for path in files.iter().filter(|path| path.ends_with("kustomization.yaml")) {
         let kustomization: Kustomization = lossless(&object(path), path);
         let home = path.strip_suffix("kustomization.yaml").unwrap();
@@ -95,6 +91,31 @@ fn every_file_is_named_by_a_kustomization_and_every_name_is_a_file() {
         }
     }
     assert_eq!(named.into_iter().collect::<Vec<_>>(), files);
+}
+
+/// Its own account has no rights there but those to pods.
+#[test]
+fn beside_the_chart_its_account_gets_the_same_rights_and_the_same_share() {
+    let (own, chart) = (object("base/role.yaml"), object("drop-in/rights/role.yaml"));
+    assert_eq!(at(&chart, "/rules"), at(&own, "/rules"));
+    assert_eq!(at(&chart, "/metadata"), at(&own, "/metadata"));
+    let binding = object("drop-in/rights/role-binding.yaml");
+    let account = json!({"name": "aenv-serviceaccount", "namespace": "aenv"});
+    assert_eq!(at(&binding, "/subjects/0/name"), &account["name"]);
+    let schema = object("apf/flow-schema.yaml");
+    let subjects = at(&schema, "/spec/rules/0/subjects").as_array().unwrap();
+    assert!(subjects.iter().any(|subject| subject["serviceAccount"] == account), "{subjects:?}");
+}
+
+/// A policy selects the chart's pods, too, and what it does not name is closed: beside the chart there must be none.
+#[test]
+fn monitoring_closes_no_port() {
+    for path in files().iter().filter(|path| path.starts_with("monitoring/") && path.ends_with(".yaml")) {
+        assert_ne!(object(path)["kind"], "NetworkPolicy", "{path}");
+    }
+    let policy = object("base/network-policy.yaml");
+    let rules = at(&policy, "/spec/ingress").as_array().unwrap();
+    assert!(rules.iter().any(|rule| rule["ports"][0]["port"] == 8088), "Prometheus must come in");
 }
 
 #[test]
@@ -239,39 +260,6 @@ fn kustomize(folder: &Path) -> Option<String> {
     Some(String::from_utf8(output.stdout).unwrap())
 }
 
-/// Checks that an object is of a kind known here, and has no field that this kind has not.
-#[track_caller]
-fn expect_known(object: &Value, origin: &str) {
-    let (version, kind) = (object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
-    match (version, kind) {
-        ("v1", "ConfigMap") => _ = lossless::<ConfigMap>(object, origin),
-        ("v1", "Service") => _ = lossless::<Service>(object, origin),
-        ("v1", "ServiceAccount") => _ = lossless::<ServiceAccount>(object, origin),
-        ("apps/v1", "Deployment") => _ = lossless::<Deployment>(object, origin),
-        ("autoscaling/v2", "HorizontalPodAutoscaler") => _ = lossless::<HorizontalPodAutoscaler>(object, origin),
-        ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema") => _ = lossless::<FlowSchema>(object, origin),
-        ("flowcontrol.apiserver.k8s.io/v1", "PriorityLevelConfiguration") => {
-            _ = lossless::<PriorityLevelConfiguration>(object, origin);
-        }
-        ("networking.k8s.io/v1", "NetworkPolicy") => _ = lossless::<NetworkPolicy>(object, origin),
-        ("policy/v1", "PodDisruptionBudget") => _ = lossless::<PodDisruptionBudget>(object, origin),
-        ("rbac.authorization.k8s.io/v1", "Role") => _ = lossless::<Role>(object, origin),
-        ("rbac.authorization.k8s.io/v1", "RoleBinding") => _ = lossless::<RoleBinding>(object, origin),
-        ("monitoring.coreos.com/v1", "ServiceMonitor") => _ = lossless::<Custom<ServiceMonitor>>(object, origin),
-        ("monitoring.coreos.com/v1", "PrometheusRule") => _ = lossless::<Custom<PrometheusRule>>(object, origin),
-        _ => panic!("{origin}: {version} {kind} is not known here"),
-    }
-}
-
-/// Reads a value as a type, and checks that it is all there when it is written again: a field that the type does not
-/// have is dropped in silence.
-#[track_caller]
-fn lossless<T: DeserializeOwned + Serialize>(value: &Value, origin: &str) -> T {
-    let typed: T = serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{origin}: {error}"));
-    assert_eq!(serde_json::to_value(&typed).unwrap(), *value, "{origin}: something is lost on the way");
-    typed
-}
-
 /// Of kustomization files, what is in use here.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -300,53 +288,4 @@ struct ConfigMapGenerator {
     files: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     options: Option<Value>,
-}
-
-/// An object of the Prometheus operator.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Custom<S> {
-    api_version: String,
-    kind: String,
-    metadata: k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
-    spec: S,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ServiceMonitor {
-    selector: k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector,
-    endpoints: Vec<Endpoint>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Endpoint {
-    port: String,
-    path: String,
-    interval: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PrometheusRule {
-    groups: Vec<RuleGroup>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RuleGroup {
-    name: String,
-    rules: Vec<Alert>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Alert {
-    alert: String,
-    expr: String,
-    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
-    lasting: Option<String>,
-    labels: BTreeMap<String, String>,
-    annotations: BTreeMap<String, String>,
 }

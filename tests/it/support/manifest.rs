@@ -29,7 +29,7 @@ pub(crate) fn documents(yaml: &str, origin: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(yaml).unwrap_or_else(|error| panic!("{origin}: {error}"))
 }
 
-/// Every file below [`folder`], by its path from there, sorted.
+/// Every file below [`folder`] but those of the Helm chart, which are no YAML yet, by its path from there, sorted.
 pub(crate) fn files() -> Vec<String> {
     fn collect(folder: &Path, prefix: &str, into: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -43,6 +43,7 @@ pub(crate) fn files() -> Vec<String> {
     }
     let mut files = Vec::new();
     collect(&folder(), "", &mut files);
+    files.retain(|path| !path.starts_with("chart/"));
     files.sort();
     files
 }

@@ -10,6 +10,7 @@ pub(crate) mod controller;
 pub(crate) mod crowd;
 pub(crate) mod description;
 pub(crate) mod envhub;
+pub(crate) mod kinds;
 pub(crate) mod live;
 pub(crate) mod manifest;
 pub(crate) mod pki;
