@@ -24,7 +24,7 @@ test *args:
 # Test on a real kube-apiserver only
 test-live *args:
     : "${KUBEBUILDER_ASSETS:?names the folder of etcd and kube-apiserver}"
-    cargo test --test it -- --skip sandbox:: {{ args }}
+    cargo test --test it api_server:: -- {{ args }}
 
 # Deny what clippy warns of, in every target
 lint:
@@ -45,6 +45,10 @@ doc:
 # Check licences and advisories (once before: cargo install --locked cargo-deny)
 deny:
     cargo deny check
+
+# Lint and render the Helm chart, and hold it to its recording (`just chart --update` after a change)
+chart *args:
+    .ci/chart {{ args }}
 
 # Run the benches
 bench *args:
@@ -79,3 +83,15 @@ rollback:
 # Do all that has to hold before a change is merged
 ci:
     .ci/run
+
+# Release a version, as in `just release 0.2.0`: set it everywhere, check, commit, tag; then push the commit and the tag
+release number:
+    test -z "$(git status --porcelain)"
+    sed -i '0,/^version = ".*"/s//version = "{{ number }}"/' Cargo.toml
+    sed -i 's/^appVersion: .*/appVersion: {{ number }}/' k8s/chart/Chart.yaml
+    sed -i "s/^## \[Unreleased\]/&\n\n## [{{ number }}] - $(date +%F)/" CHANGELOG.md
+    cargo check --quiet
+    .ci/chart --update
+    .ci/run
+    git commit --all --message "Release {{ number }}"
+    git tag --annotate v{{ number }} --message "Release {{ number }}"
