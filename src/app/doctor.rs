@@ -54,7 +54,7 @@ async fn examine_with(settings: &Settings, templates: &Templates, report: &mut R
 
 fn patient(settings: &Settings, namespace: &str, address: String, tuning: &Tuning) -> Patient {
     let asking = super::cluster_settings(settings, namespace, tuning);
-    let Paging { page_size, plan } = tuning.paging.get();
+    let Paging { page_size, plan, .. } = tuning.paging.get();
     Patient {
         address,
         page_size: page_size.get(),

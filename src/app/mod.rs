@@ -15,7 +15,7 @@ use crate::aenv::instances::Instances;
 use crate::aenv::services::Services;
 use crate::aenv::templates::{TemplateFaults, TemplateStore, Templates};
 use crate::cluster::locate::{Located, NotLocated, locate};
-use crate::cluster::{self, Cluster, Writer};
+use crate::cluster::{self, Cluster, Encoding, Writer};
 use crate::config::{self, Settings};
 use crate::credentials::CredentialFaults;
 use crate::http::server::{Limits, Listener, MoreRoutes, serve_api, serve_health, serve_metrics};
@@ -313,6 +313,10 @@ fn cluster_settings(settings: &Settings, namespace: &str, tuning: &Tuning) -> cl
         user_agent: kubernetes.user_agent.clone(),
         connect_timeout: kubernetes.connect_timeout,
         read_timeout: kubernetes.read_timeout,
+        encoding: match kubernetes.encoding {
+            config::Encoding::Auto => Encoding::Auto,
+            config::Encoding::Json => Encoding::Json,
+        },
         retry: tuning.retry.clone(),
         paging: tuning.paging.clone(),
     }

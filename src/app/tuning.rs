@@ -59,10 +59,11 @@ fn retry_policy(retry: &config::Retry) -> Policy {
 
 fn paging(list: &config::List) -> Paging {
     let plan = match list.plan {
+        config::ListPlan::Auto => ListPlan::Auto,
         config::ListPlan::Paged => ListPlan::Paged,
         config::ListPlan::WatchCache => ListPlan::WatchCache,
     };
-    Paging { page_size: list.page_size, plan }
+    Paging { page_size: list.page_size, plan, max_objects: list.max_objects, max_item_bytes: list.max_item_bytes }
 }
 
 fn object_limits(Settings { memo, server, .. }: &Settings) -> memo::Limits {

@@ -3,8 +3,10 @@
 //! Each [`Cluster::attempt`] is one request on the wire; nothing else reaches the transport.
 
 use super::Metrics;
+use super::encoding::Encoding;
 use super::error::Error;
-use super::resource::Resource;
+use super::plan::{KnownVersion, ListPlan};
+use super::resource::{Counts, Resource};
 use super::retry::{Policy, Retries};
 use super::transport::{Answer, Timeouts, Transport};
 use crate::call::{Call, Operation};
@@ -12,21 +14,12 @@ use crate::reload::Live;
 use crate::throttle::Throttle;
 use bytes::Bytes;
 use http::Request;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use tokio::time::Duration;
 
 /// The most bytes of an answer that holds one object. The API server itself takes no object of more than 3 MiB, and
 /// etcd none of more than 1.5 MiB.
 const OBJECT_MAX: usize = 8 * 1024 * 1024;
-
-/// Where lists are served from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListPlan {
-    /// Pages of the newest state; the default.
-    Paged,
-    /// One call from the API server's memory (`resourceVersion=0`), which may be a little old and knows no pages.
-    WatchCache,
-}
 
 /// How a list is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +28,10 @@ pub struct Paging {
     pub page_size: NonZeroU32,
     /// Where it is served from.
     pub plan: ListPlan,
+    /// The most objects of a list; one that has more is an error.
+    pub max_objects: NonZeroUsize,
+    /// The most bytes of one object.
+    pub max_item_bytes: usize,
 }
 
 /// How the API server is asked.
@@ -48,6 +45,8 @@ pub struct Settings {
     pub connect_timeout: Duration,
     /// The longest silence of the API server while an answer is awaited or read.
     pub read_timeout: Duration,
+    /// The encodings that reads ask for.
+    pub encoding: Encoding,
     /// How failed attempts are made again.
     pub retry: Live<Policy>,
     /// How lists are asked for; a list ends as it began.
@@ -59,6 +58,8 @@ pub struct Cluster {
     transport: Transport,
     pub(super) settings: Settings,
     pub(super) retries: Retries,
+    pub(super) version: KnownVersion,
+    pub(super) counts: Counts,
 }
 
 impl Cluster {
@@ -75,7 +76,7 @@ impl Cluster {
         let timeouts = Timeouts { connect: settings.connect_timeout, read: settings.read_timeout };
         let transport = Transport::new(config, &settings.user_agent, timeouts, throttle)?;
         let retries = Retries::new(settings.retry.clone(), metrics);
-        Ok(Self { transport, settings, retries })
+        Ok(Self { transport, settings, retries, version: KnownVersion::default(), counts: Counts::default() })
     }
 
     /// One request on the wire, once the throttle lets it through; the whole body of an answer of success.

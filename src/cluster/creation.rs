@@ -200,7 +200,8 @@ impl Creation {
             return Ok(false);
         }
         let all = ListFilter::default();
-        let deployments = self.cluster.list::<Deployment>(Resource::Deployments, &all, call).await?;
-        Ok(deployments.iter().any(|deployment| deployment.claim_name() == Some(made.name.as_str())))
+        let mounts = |deployment: Deployment| deployment.claim_name() == Some(made.name.as_str());
+        let deployments = self.cluster.list(Resource::Deployments, &all, call, mounts).await?;
+        Ok(deployments.rows.contains(&true))
     }
 }

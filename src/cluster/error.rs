@@ -2,6 +2,7 @@
 //!
 //! The enum says causes; what each means to an HTTP client is decided in `http` alone.
 
+use super::encoding::Format;
 use super::resource::Resource;
 use super::slim::clipped;
 use crate::call::Failure;
@@ -11,7 +12,6 @@ pub use crate::throttle::Why;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use hyper_util::client::legacy;
-use kube::core::Status;
 use std::error::Error as StdError;
 use std::io;
 use tokio::time::Duration;
@@ -70,8 +70,7 @@ pub enum Error {
 impl Error {
     /// The failure that the API server answered: a Status object, or plain text as from API Priority and Fairness.
     pub(super) fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
-        let told = serde_json::from_slice::<Status>(body).ok().filter(|told| !told.message.is_empty());
-        let (reason, message) = match told {
+        let (reason, message) = match Format::of(headers).status(body) {
             Some(told) => {
                 (clipped(&told.reason, PLAIN_TEXT_MAX).to_owned(), clipped(&told.message, MESSAGE_MAX).to_owned())
             }
@@ -164,6 +163,17 @@ impl Error {
     /// Whether the throttle dropped the attempt because its caller had gone.
     pub(super) fn is_unwanted(&self) -> bool {
         matches!(self, Self::Refused(refused) if refused.why == Why::Unwanted)
+    }
+
+    /// Whether it is about one resource that the API server cannot serve yet: its watch cache is not filled, which it
+    /// answers with a Status object. API Priority and Fairness, which means all calls, answers plain text.
+    pub(super) fn is_about_one_resource(&self) -> bool {
+        matches!(self, Self::Answered { status: StatusCode::TOO_MANY_REQUESTS, reason, .. } if !reason.is_empty())
+    }
+
+    /// Whether the API server did not answer.
+    pub(super) fn is_silence(&self) -> bool {
+        matches!(self, Self::TimedOut(_) | Self::Unconnected(_) | Self::Cut(_))
     }
 
     /// After how long the other side, or our own limit, asks to be asked again.

@@ -5,6 +5,7 @@
 
 use super::client::{Cluster, built};
 use super::error::Error;
+use super::plan::{ListPlan, Way};
 use super::resource::Resource;
 use crate::call::{Call, Operation};
 use crate::syntax::ListFilter;
@@ -61,13 +62,17 @@ impl Cluster {
         self.timed(operation, request.body(document.to_string().into_bytes()), call).await
     }
 
-    /// The first call of the list of all objects of `resource`, as [`Cluster::list`] makes it.
+    /// The first call of the list of all objects of `resource`, as [`Cluster::list`] makes it in pages or from memory; in JSON.
     ///
     /// # Errors
     /// As [`Cluster::look_at`].
     pub async fn look_at_first_page(&self, resource: Resource, call: &Call) -> Result<Exchange, Error> {
         let operation = Operation { verb: "list", resource: resource.plural() };
-        let request = built(self.requests(resource).list(&self.first_page(&ListFilter::default())))?;
+        let way = match self.settings.paging.get().plan {
+            ListPlan::Auto | ListPlan::Paged => Way::Pages,
+            ListPlan::WatchCache => Way::Memory,
+        };
+        let request = built(self.requests(resource).list(&self.first_page(&ListFilter::default(), way)))?;
         self.timed(operation, Ok(request), call).await
     }
 

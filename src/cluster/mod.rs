@@ -8,10 +8,12 @@
 mod budget;
 mod client;
 mod creation;
+mod encoding;
 pub mod error;
 pub mod inspect;
 pub mod locate;
 mod metrics;
+mod plan;
 mod read;
 mod resource;
 pub mod retry;
@@ -20,8 +22,11 @@ mod timeout;
 mod transport;
 mod write;
 
-pub use client::{Cluster, ListPlan, Paging, Settings};
+pub use client::{Cluster, Paging, Settings};
 pub use creation::{Creation, Writer};
+pub use encoding::Encoding;
 pub use error::{Error, Failed, Why};
 pub use metrics::Metrics;
+pub use plan::ListPlan;
+pub use read::Listed;
 pub use resource::Resource;

@@ -1,31 +1,75 @@
-//! Reading: one object, or a whole list page by page.
+//! Reading: one object, or a whole list.
 //!
 //! A list is complete or an error, never a part: pages of one list are of one moment, which the `continue` token
 //! stands for. When that moment is gone (410 Expired, <https://kubernetes.io/docs/reference/using-api/api-concepts/#retrieving-large-results-sets-in-chunks>)
 //! the list begins again once, and the token that the API server offers for going on inconsistently is not used.
+//! Items become rows as they arrive, so that memory holds the rows and one item.
 
-use super::client::{Cluster, ListPlan, Paging, built};
+use super::client::{Cluster, Paging, built};
+use super::encoding::Format;
 use super::error::Error;
+use super::plan::{ASK_FOR, ListPlan, Way};
 use super::resource::Resource;
+use super::slim::Slim;
+use super::transport::Answer;
 use crate::call::{Call, Operation};
 use crate::syntax::{ListFilter, ObjectName};
-use bytes::Bytes;
-use http::StatusCode;
+use http::header::ACCEPT;
+use http::{Request, StatusCode};
 use kube::api::{GetParams, ListParams};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use tokio::time::{Instant, timeout_at};
+
+/// The longest `continue` token that is sent back. The API server's have a few hundred bytes, and proxies take no request
+/// line of more than 8 KiB.
+const TOKEN_MAX: usize = 4096;
+
+/// A list that is complete.
+#[derive(Debug)]
+pub struct Listed<R> {
+    /// One for each object, in the order of the API server.
+    pub rows: Vec<R>,
+    /// Calls that it took, retries not counted.
+    pub calls: u32,
+    /// Whether it shows the newest state of the moment when it was asked for: what it lacks did not exist then. False for
+    /// `list.plan: watch_cache`, which may lag.
+    pub consistent: bool,
+}
+
+/// A page, its items made into rows.
+struct Page<R> {
+    rows: Vec<R>,
+    next: Option<String>,
+    remaining: Option<u64>,
+}
 
 impl Cluster {
-    /// One object.
+    /// One object, of which the fields of use are read.
     ///
     /// # Errors
     /// As [`Cluster::list`]; one that does not exist is [`Error::Answered`] with 404.
-    pub async fn get<T: DeserializeOwned + Send + 'static>(
+    pub async fn get<T: Slim>(&self, resource: Resource, name: &ObjectName, call: &Call) -> Result<T, Error> {
+        let operation = Operation { verb: "get", resource: resource.plural() };
+        let attempt = || async {
+            let request = self.requests(resource).get(name.as_str(), &GetParams::default());
+            let mut answer = self.exchange(operation, self.reading(built(request)?), call).await?.success().await?;
+            let format = Format::of(&answer.headers);
+            format.object(answer.whole(self.settings.paging.get().max_item_bytes).await?)
+        };
+        self.retries.run(call, attempt).await
+    }
+
+    /// One object with all of its fields, to be changed and written back.
+    ///
+    /// # Errors
+    /// As [`Cluster::get`].
+    pub async fn get_in_full(
         &self,
         resource: Resource,
         name: &ObjectName,
         call: &Call,
-    ) -> Result<T, Error> {
+    ) -> Result<serde_json::Value, Error> {
         let operation = Operation { verb: "get", resource: resource.plural() };
         let attempt = || async {
             let request = self.requests(resource).get(name.as_str(), &GetParams::default());
@@ -35,98 +79,159 @@ impl Cluster {
         serde_json::from_slice(&body).map_err(Error::not_json)
     }
 
-    /// All objects of `resource` that `filter` asks for.
+    /// All objects of `resource` that `filter` asks for, each made into a row by `project` as soon as it has come.
     ///
     /// # Errors
     /// [`Error`] if any page could not be had before the call's deadline; then no page counts.
-    pub async fn list<T: DeserializeOwned + Send + 'static>(
+    pub async fn list<T: Slim, R: Send>(
         &self,
         resource: Resource,
         filter: &ListFilter,
         call: &Call,
-    ) -> Result<Vec<T>, Error> {
-        match self.pages(resource, filter, call).await {
+        project: impl FnMut(T) -> R + Send,
+    ) -> Result<Listed<R>, Error> {
+        let project = Mutex::new(project);
+        let way = self.way(call).await;
+        let listed = match self.pages(resource, filter, way, call, &project).await {
             Err(error) if error.has_status(StatusCode::GONE) => {
                 log::info!("the list of {} expired between two pages, beginning again: {error}", resource.plural());
-                self.pages(resource, filter, call).await
+                self.pages(resource, filter, way, call, &project).await
             }
             outcome => outcome,
+        };
+        if listed.as_ref().is_err_and(Error::is_silence) {
+            self.version.doubt();
         }
+        listed
     }
 
-    async fn pages<T: DeserializeOwned + Send + 'static>(
+    /// How many objects of `resource` the namespace had when they were last listed or counted; `None` if they never were.
+    pub fn objects(&self, resource: Resource) -> Option<u64> {
+        self.counts.get(resource)
+    }
+
+    async fn pages<T: Slim, R: Send>(
         &self,
         resource: Resource,
         filter: &ListFilter,
+        way: Way,
         call: &Call,
-    ) -> Result<Vec<T>, Error> {
+        project: &Mutex<impl FnMut(T) -> R + Send>,
+    ) -> Result<Listed<R>, Error> {
         let mut call = call.clone();
-        let mut params = self.first_page(filter);
-        let mut items = Vec::new();
+        let mut params = self.first_page(filter, way);
+        let mut tokens = HashSet::new();
+        let mut listed = Listed { rows: Vec::new(), calls: 0, consistent: way.is_consistent() };
+        let is_all = *filter == ListFilter::default();
         loop {
-            let page = decode(self.page(resource, &params, &call).await?).await?;
-            items.extend(page.items.unwrap_or_default());
-            match page.metadata.next {
-                Some(token) if !token.is_empty() => params.continue_token = Some(token),
-                _ => return Ok(items),
+            let mut page = self.page(resource, &params, listed.rows.len(), &call, project).await?;
+            listed.calls += 1;
+            listed.rows.append(&mut page.rows);
+            let behind = if page.next.is_some() { page.remaining } else { Some(0) };
+            if let Some(behind) = behind.filter(|_| is_all) {
+                self.counts.set(resource, listed.rows.len() as u64 + behind);
             }
+            let Some(token) = page.next else { return Ok(listed) };
+            if token.len() > TOKEN_MAX || !tokens.insert(token.clone()) {
+                return Err(Error::Unreadable("its continue token has come before, or is too long".to_owned()));
+            }
+            params.continue_token = Some(token);
             call = call.for_further_pages();
         }
     }
 
+    async fn page<T: Slim, R: Send>(
+        &self,
+        resource: Resource,
+        params: &ListParams,
+        had: usize,
+        call: &Call,
+        project: &Mutex<impl FnMut(T) -> R + Send>,
+    ) -> Result<Page<R>, Error> {
+        let operation = Operation { verb: "list", resource: resource.plural() };
+        let attempt = || async {
+            let request = self.reading(built(self.requests(resource).list(params))?);
+            let answer = self.exchange(operation, request, call).await?.success().await?;
+            self.read_page(answer, had, project).await
+        };
+        self.retries.run(call, attempt).await
+    }
+
+    /// Reads a page; `had` rows have come with earlier ones.
+    async fn read_page<T: Slim, R>(
+        &self,
+        mut answer: Answer,
+        had: usize,
+        project: &Mutex<impl FnMut(T) -> R + Send>,
+    ) -> Result<Page<R>, Error> {
+        let Paging { max_objects, max_item_bytes, .. } = self.settings.paging.get();
+        let mut reader = Format::of(&answer.headers).list(max_item_bytes);
+        let mut rows = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            reader.feed(&chunk, |item| {
+                if had + rows.len() >= max_objects.get() {
+                    return Err(Error::Unreadable(format!(
+                        "it has more than {max_objects} objects (list.max_objects)"
+                    )));
+                }
+                rows.push(project.lock().unwrap_or_else(PoisonError::into_inner)(item));
+                Ok(())
+            })?;
+        }
+        let metadata = reader.finish()?;
+        Ok(Page {
+            rows,
+            next: Some(metadata.r#continue).filter(|token| !token.is_empty()),
+            remaining: metadata.remaining_item_count.and_then(|count| count.try_into().ok()),
+        })
+    }
+
     /// What a list asks for to begin with.
-    pub(super) fn first_page(&self, filter: &ListFilter) -> ListParams {
-        let Paging { page_size, plan } = self.settings.paging.get();
+    pub(super) fn first_page(&self, filter: &ListFilter, way: Way) -> ListParams {
+        let Paging { page_size, max_objects, .. } = self.settings.paging.get();
+        let guard = u32::try_from(max_objects.get()).unwrap_or(u32::MAX);
         ListParams {
             label_selector: filter.label_selector(),
             field_selector: filter.field_selector(),
-            ..match plan {
-                ListPlan::Paged => ListParams::default().limit(page_size.get()),
-                ListPlan::WatchCache => ListParams::default().at("0"),
+            ..match way {
+                Way::Pages => ListParams::default().limit(page_size.get()),
+                Way::Whole => ListParams::default().limit(guard),
+                Way::Memory => ListParams::default().at("0"),
             }
         }
     }
 
-    async fn page(&self, resource: Resource, params: &ListParams, call: &Call) -> Result<Bytes, Error> {
-        let operation = Operation { verb: "list", resource: resource.plural() };
-        let attempt = || async { self.attempt(operation, built(self.requests(resource).list(params))?, call).await };
-        self.retries.run(call, attempt).await
+    /// How a list is asked for now. The first one asks for the API server's version; others that come meanwhile wait with it.
+    async fn way(&self, call: &Call) -> Way {
+        match self.settings.paging.get().plan {
+            ListPlan::Paged => return Way::Pages,
+            ListPlan::WatchCache => return Way::Memory,
+            ListPlan::Auto => {}
+        }
+        if let Some(way) = self.version.way() {
+            return way;
+        }
+        let call = Call::until(call.deadline().min(Instant::now() + ASK_FOR));
+        let asked = timeout_at(call.deadline(), async {
+            let _one_at_a_time = self.version.asking.lock().await;
+            if self.version.way().is_none() {
+                let operation = Operation { verb: "get", resource: "version" };
+                let answer = match Request::get("/version").body(Vec::new()) {
+                    Ok(request) => self.attempt(operation, request, &call).await,
+                    Err(error) => Err(Error::Internal(error.to_string())),
+                };
+                self.version.learn(answer.as_deref());
+            }
+        });
+        if asked.await.is_err() {
+            self.version.learn(Err(&Error::Deadline));
+        }
+        self.version.way().unwrap_or(Way::Pages)
     }
-}
 
-/// Decodes a page off the async threads: 500 objects are megabytes of JSON, milliseconds of work.
-async fn decode<T: DeserializeOwned + Send + 'static>(body: Bytes) -> Result<Page<T>, Error> {
-    let decoded = tokio::task::spawn_blocking(move || serde_json::from_slice(&body)).await;
-    decoded.map_err(|error| Error::Internal(error.to_string()))?.map_err(Error::not_json)
-}
-
-#[derive(Deserialize)]
-#[serde(bound = "T: DeserializeOwned")]
-struct Page<T> {
-    #[serde(default)]
-    metadata: PageMeta,
-    /// `null` is an empty list, as Go writes one; a body without the field is no list at all.
-    #[serde(deserialize_with = "Option::deserialize")]
-    items: Option<Vec<T>>,
-}
-
-#[derive(Deserialize, Default)]
-struct PageMeta {
-    #[serde(rename = "continue")]
-    next: Option<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn an_answer_that_is_no_list_is_not_an_empty_list() {
-        let read = async |body: &'static str| decode::<serde_json::Value>(Bytes::from(body)).await;
-        assert!(read(r#"{"metadata":{}}"#).await.is_err());
-        assert!(read("<html>").await.is_err());
-        assert_eq!(read(r#"{"metadata":{},"items":null}"#).await.ok().map(|page| page.items), Some(None));
-        let page = read(r#"{"metadata":{"continue":"t"},"items":[1]}"#).await.ok().unwrap();
-        assert_eq!((page.metadata.next.as_deref(), page.items.unwrap().len()), (Some("t"), 1));
+    /// The request with the encodings that are understood.
+    fn reading(&self, mut request: Request<Vec<u8>>) -> Request<Vec<u8>> {
+        request.headers_mut().insert(ACCEPT, self.settings.encoding.accept());
+        request
     }
 }

@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::{apps, core};
 use kube::core::{Request, Resource as Kind};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A kind of object in the sandbox namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,5 +55,27 @@ impl Resource {
             Self::Pods => core::v1::Pod::url_path(&(), namespace),
             Self::Claims => core::v1::PersistentVolumeClaim::url_path(&(), namespace),
         })
+    }
+}
+
+/// How many objects of each resource there were.
+#[derive(Debug)]
+pub(super) struct Counts([AtomicU64; 4]);
+
+impl Counts {
+    const UNKNOWN: u64 = u64::MAX;
+
+    pub(super) fn get(&self, resource: Resource) -> Option<u64> {
+        Some(self.0[resource as usize].load(Ordering::Relaxed)).filter(|&count| count != Self::UNKNOWN)
+    }
+
+    pub(super) fn set(&self, resource: Resource, count: u64) {
+        self.0[resource as usize].store(count, Ordering::Relaxed);
+    }
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self([const { AtomicU64::new(Self::UNKNOWN) }; 4])
     }
 }

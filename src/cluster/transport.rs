@@ -114,7 +114,7 @@ impl Transport {
             permit.ended(Outcome::Answered { status: head.status.as_u16(), retry_after });
             let is_settling = self.throttle.is_settling();
             let (status, headers) = (head.status, head.headers);
-            Ok(Answer { status, headers, body, sent, deadline: call.deadline(), is_settling, _permit: permit })
+            Ok(Answer { status, headers, body, sent, deadline: call.deadline(), is_settling, permit })
         };
         timeout_at(call.deadline(), exchange).await.unwrap_or(Err(Error::Deadline))
     }
@@ -130,7 +130,7 @@ pub(super) struct Answer {
     pub(super) sent: Instant,
     deadline: Instant,
     is_settling: bool,
-    _permit: Permit,
+    permit: Permit,
 }
 
 impl Answer {
@@ -168,6 +168,9 @@ impl Answer {
         let mut body = self.beginning(FAILURE_MAX).await?;
         body.truncate(FAILURE_MAX);
         let error = Error::answered(self.status, &self.headers, &body);
+        if error.is_about_one_resource() {
+            self.permit.ended(Outcome::ResourceNotReady { retry_after: error.retry_after() });
+        }
         Err(if self.is_settling { error.while_settling() } else { error })
     }
 

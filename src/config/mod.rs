@@ -25,7 +25,8 @@ pub use fault::{Fault, SettingsError};
 pub use given::Source;
 pub use reload::{Reloaded, Reloader};
 pub use sections::{
-    Auth, EnvHub, Kubernetes, List, ListPlan, Log, Memo, Retry, Server, Services, Settings, Templates, Throttle, Tls,
+    Auth, Encoding, EnvHub, Kubernetes, List, ListPlan, Log, Memo, Retry, Server, Services, Settings, Templates,
+    Throttle, Tls,
 };
 
 use cli::Flags;

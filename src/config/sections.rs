@@ -19,16 +19,30 @@ use std::time::Duration;
 /// The `User-Agent` that names this program to the API server.
 const USER_AGENT: &str = concat!("aenv-controller/", env!("CARGO_PKG_VERSION"));
 
+/// How reads are encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Protobuf, or JSON where the API server knows nothing else.
+    Auto,
+    /// JSON alone.
+    Json,
+}
+
 /// How lists are asked of the API server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ListPlan {
+    /// By the API server's version: in pages up to Kubernetes 1.33, in one piece from 1.34 on.
+    Auto,
     /// Page after page, as consistent as the API server's store.
     Paged,
     /// In one piece from the API server's memory, which may be a little behind its store.
     WatchCache,
 }
 
-const LIST_PLANS: &[(&str, ListPlan)] = &[("paged", ListPlan::Paged), ("watch_cache", ListPlan::WatchCache)];
+const LIST_PLANS: &[(&str, ListPlan)] =
+    &[("auto", ListPlan::Auto), ("paged", ListPlan::Paged), ("watch_cache", ListPlan::WatchCache)];
+
+const ENCODINGS: &[(&str, Encoding)] = &[("auto", Encoding::Auto), ("json", Encoding::Json)];
 
 const LOG_FORMATS: &[(&str, Format)] = &[("text", Format::Text), ("json", Format::Json)];
 
@@ -99,6 +113,8 @@ settings! {
         /// How long the API server may be silent within one call. It may be longer than `server.request_deadline`:
         /// the one that ends first counts.
         restart read_timeout: Duration = "read_timeout_ms", millis(1..=600_000).default(20_000);
+        /// The encodings that reads ask for.
+        restart encoding: Encoding = "encoding", choice(ENCODINGS).default("auto");
     }
 
     /// How much the API server is asked.
@@ -152,7 +168,11 @@ settings! {
         /// How many objects a page may hold.
         live page_size: NonZeroU32 = "page_size", count(1..=10_000).default(500);
         /// In pages, or in one piece.
-        live plan: ListPlan = "plan", choice(LIST_PLANS).default("paged");
+        live plan: ListPlan = "plan", choice(LIST_PLANS).default("auto");
+        /// How many objects a list may have; one that has more is an error.
+        live max_objects: NonZeroUsize = "max_objects", count(1..=10_000_000).default(200_000);
+        /// How large one object may be. etcd takes at most 1.5 MiB by default, of which JSON makes about twice that.
+        live max_item_bytes: usize = "max_item_bytes", bytes(65_536..=67_108_864).default(4_194_304);
     }
 
     /// What new objects are made from.

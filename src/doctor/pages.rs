@@ -227,13 +227,13 @@ fn judge(measured: &Measured, patient: &Patient) -> Vec<Finding> {
 /// How a page becomes lighter.
 fn lighter(page: &Page, patient: &Patient) -> String {
     match patient.list_plan {
-        ListPlan::Paged if page.rows > 1 => {
+        ListPlan::Auto | ListPlan::Paged if page.rows > 1 => {
             let by_size = LARGE_PAGE as f64 / 2.0 / page.bytes as f64;
             let by_time = SLOW_PAGE.as_secs_f64() / 2.0 / page.took.as_secs_f64();
             let fewer = page.rows as f64 * by_size.min(by_time).min(0.5);
             format!("list.page_size: {}{}", round(fewer), or_from_memory(patient))
         }
-        ListPlan::Paged => "The objects themselves are the weight; no setting makes them lighter.".to_owned(),
+        ListPlan::Auto | ListPlan::Paged => "The objects themselves are the weight; no setting makes them lighter.".to_owned(),
         ListPlan::WatchCache => {
             "list.plan: paged, so that it comes in pieces; or raise memo.list_ttl_ms, so that it is asked for less often."
                 .to_owned()
@@ -243,7 +243,9 @@ fn lighter(page: &Page, patient: &Patient) -> String {
 
 fn or_from_memory(patient: &Patient) -> &'static str {
     match patient.list_plan {
-        ListPlan::Paged => ", or list.plan: watch_cache (one call from the API server's memory, perhaps a little old)",
+        ListPlan::Auto | ListPlan::Paged => {
+            ", or list.plan: watch_cache (one call from the API server's memory, perhaps a little old)"
+        }
         ListPlan::WatchCache => "",
     }
 }

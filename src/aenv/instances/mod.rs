@@ -83,10 +83,10 @@ impl Instances {
 }
 
 async fn list(cluster: &Cluster, filter: &ListFilter, call: &Call) -> Result<Rows<InstanceRow>, Failed> {
-    let pods = cluster.list::<slim::Pod>(Resource::Pods, filter, call).await.map_err(Failed::to(LIST_PODS))?;
-    let read = Timestamp::now();
-    let mut texts = Interner::default();
-    Ok(Rows::new(pods.into_iter().map(|pod| InstanceRow::new(pod, read, &mut texts))))
+    let (read, mut texts) = (Timestamp::now(), Interner::default());
+    let row = |pod: slim::Pod| InstanceRow::new(pod, read, &mut texts);
+    let listed = cluster.list(Resource::Pods, filter, call, row).await.map_err(Failed::to(LIST_PODS))?;
+    Ok(Rows::new(listed.rows))
 }
 
 async fn get(cluster: &Cluster, name: &ObjectName, call: &Call) -> Result<One<InstanceRow>, Failed> {

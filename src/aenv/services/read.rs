@@ -1,7 +1,7 @@
 //! Reading services: two lists or two objects, joined.
 
 use super::view::ServiceRow;
-use crate::aenv::rows::{Interner, One, Rows};
+use crate::aenv::rows::{Interner, One, Row, Rows};
 use crate::call::Call;
 use crate::cluster::{Cluster, Failed, Resource, slim};
 use crate::syntax::{ListFilter, ObjectName};
@@ -26,21 +26,21 @@ impl Fetch {
     pub(super) async fn list(&self, filter: &ListFilter, call: &Call) -> Result<Rows<ServiceRow>, Failed> {
         // Services are labelled with environment and version, but not with their owner.
         let of_any_owner = ListFilter { owner: None, ..filter.clone() };
+        let read = Timestamp::now();
         let deployments = async {
-            let list = self.cluster.list::<slim::Deployment>(Resource::Deployments, filter, call);
-            list.await.map_err(Failed::to(LIST_DEPLOYMENTS))
+            let mut texts = Interner::default();
+            let row = |deployment| ServiceRow::new(deployment, String::new(), read, &mut texts);
+            self.cluster.list(Resource::Deployments, filter, call, row).await.map_err(Failed::to(LIST_DEPLOYMENTS))
         };
         let services = async {
-            let list = self.cluster.list::<slim::Service>(Resource::Services, &of_any_owner, call);
-            list.await.map_err(Failed::to(LIST_SERVICES))
+            let port = |service: slim::Service| service.port().map(|port| (service.metadata.name, port));
+            self.cluster.list(Resource::Services, &of_any_owner, call, port).await.map_err(Failed::to(LIST_SERVICES))
         };
         let (deployments, services) = tokio::try_join!(deployments, services)?;
-        let read = Timestamp::now();
-        let by_name = services.iter().map(|service| (&*service.metadata.name, service)).collect::<HashMap<_, _>>();
-        let mut texts = Interner::default();
-        Ok(Rows::new(deployments.into_iter().map(|deployment| {
-            let url = self.url(by_name.get(&*deployment.metadata.name).copied());
-            ServiceRow::new(deployment, url, read, &mut texts)
+        let ports = services.rows.into_iter().flatten().collect::<HashMap<_, _>>();
+        Ok(Rows::new(deployments.rows.into_iter().map(|row| {
+            let url = ports.get(row.name()).map(|&port| self.address(row.name(), port));
+            row.reached_at(url.unwrap_or_default())
         })))
     }
 
@@ -64,7 +64,11 @@ impl Fetch {
 
     /// Where the Service is reached inside the cluster; empty without a Service or without a port.
     pub(super) fn url(&self, service: Option<&slim::Service>) -> String {
-        let address = service.and_then(|service| Some((&service.metadata.name, service.port()?)));
-        address.map(|(name, port)| format!("{name}.{}:{port}", self.domain)).unwrap_or_default()
+        let address = service.and_then(|service| Some(self.address(&service.metadata.name, service.port()?)));
+        address.unwrap_or_default()
+    }
+
+    fn address(&self, name: &str, port: u16) -> String {
+        format!("{name}.{}:{port}", self.domain)
     }
 }

@@ -127,6 +127,12 @@ impl ServiceRow {
         }
     }
 
+    /// The same, reached at `service_url`; empty: not at all.
+    #[must_use]
+    pub fn reached_at(self, service_url: String) -> Self {
+        Self { service_url, ..self }
+    }
+
     /// The same without environment variables, as the answers to writes show it.
     #[must_use]
     pub fn without_variables(self) -> Self {

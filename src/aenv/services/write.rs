@@ -142,7 +142,7 @@ async fn update(
     call: &Call,
 ) -> Result<One<ServiceRow>, Failed> {
     let get = || async {
-        fetch.cluster.get::<Value>(Resource::Deployments, name, call).await.map_err(Failed::to(GET_DEPLOYMENT))
+        fetch.cluster.get_in_full(Resource::Deployments, name, call).await.map_err(Failed::to(GET_DEPLOYMENT))
     };
     // The URL first: once the change is made, nothing may fail any more.
     let (mut object, url) = tokio::try_join!(get(), fetch.get_url(name, call))?;

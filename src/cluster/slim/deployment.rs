@@ -15,6 +15,8 @@ pub struct Deployment {
     status: Option<DeploymentStatus>,
 }
 
+super::slim!(Deployment);
+
 #[derive(Clone, PartialEq, prost::Message, Deserialize)]
 struct DeploymentSpec {
     #[prost(int32, optional, tag = "1")]

@@ -93,6 +93,8 @@ pub struct Object {
     pub metadata: Metadata,
 }
 
+super::slim!(Object);
+
 /// `Time`: in JSON a text of RFC 3339, in protobuf seconds since 1970.
 #[derive(Clone, PartialEq, prost::Message)]
 struct Time {

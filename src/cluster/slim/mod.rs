@@ -15,6 +15,7 @@ pub use metadata::{Labels, Metadata, Object};
 pub use pod::{ContainerStatus, Pod, PodStatus, Terminated, Waiting};
 pub use service::Service;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
 /// The most bytes of a reason that are shown. Reasons are single words in CamelCase.
@@ -23,6 +24,23 @@ const REASON_MAX: usize = 128;
 /// The most bytes of a message that are shown. Kubelets and schedulers write a few hundred; admission webhooks may
 /// write anything.
 const MESSAGE_MAX: usize = 1024;
+
+/// An object of which the fields of use are read, in either encoding.
+pub trait Slim: prost::Message + DeserializeOwned + Default + 'static {
+    /// Its metadata.
+    fn metadata(&self) -> &Metadata;
+}
+
+macro_rules! slim {
+    ($object:ty) => {
+        impl crate::cluster::slim::Slim for $object {
+            fn metadata(&self) -> &crate::cluster::slim::Metadata {
+                &self.metadata
+            }
+        }
+    };
+}
+use slim;
 
 /// A condition of a Pod or a Deployment. The field numbers differ, so there is one message for each.
 pub trait Condition {
@@ -57,7 +75,9 @@ macro_rules! condition {
 use condition;
 
 /// Go writes an empty list or map as `null`.
-fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 

@@ -16,6 +16,8 @@ pub struct Pod {
     pub status: Option<PodStatus>,
 }
 
+super::slim!(Pod);
+
 impl Pod {
     /// The node that it runs on; `None` until it is scheduled.
     pub fn node(&self) -> Option<&str> {

@@ -13,6 +13,8 @@ pub struct Service {
     spec: Option<ServiceSpec>,
 }
 
+super::slim!(Service);
+
 #[derive(Clone, PartialEq, prost::Message, Deserialize)]
 struct ServiceSpec {
     #[prost(message, repeated, tag = "1")]
