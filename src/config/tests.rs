@@ -50,6 +50,7 @@ const KEYS: &[Case] = &[
     ("kubernetes.user_agent", "mine/1.0 (here)", NO_TEXT, &["\" a\"", "\"a\\r\\nX: y\"", "naïve"]),
     ("kubernetes.connect_timeout_ms", "1", NO_WHOLE_NUMBER, &["0", "60001"]),
     ("kubernetes.read_timeout_ms", "1", NO_WHOLE_NUMBER, &["0", "600001"]),
+    ("kubernetes.encoding", "json", NO_TEXT, &["Json", "protobuf"]),
     ("throttle.qps", "12.5", NO_RATE, &["0.009"]),
     ("throttle.burst", "1", NO_WHOLE_NUMBER, &["0", "10001"]),
     ("throttle.unlimited", "true", NO_SWITCH, &[]),
@@ -68,6 +69,8 @@ const KEYS: &[Case] = &[
     ("memo.max_bytes", "1048576", NO_WHOLE_NUMBER, &["0", "1048575", "17179869185"]),
     ("list.page_size", "1", NO_WHOLE_NUMBER, &["0", "10001"]),
     ("list.plan", "watch_cache", NO_TEXT, &["Paged", "watch-cache"]),
+    ("list.max_objects", "1", NO_WHOLE_NUMBER, &["0", "10000001"]),
+    ("list.max_item_bytes", "65536", NO_WHOLE_NUMBER, &["65535", "67108865"]),
     ("templates.dir", "./templates", NO_TEXT, &["\" \""]),
     ("services.domain_suffix", "svc.example.org", NO_TEXT, &[".svc", "svc.", "a..b", "Svc"]),
     (
@@ -261,7 +264,7 @@ fn all_faults_are_said_at_once() {
     let expected = [
         "FILE: throttle.qps: 0 is not allowed, give a number of calls per second: 0.01 to 10000 (for no limit: throttle.unlimited: true)",
         "FILE: memo.max_bytes: -1 is not allowed, give a whole number of bytes: 1048576 to 17179869184",
-        "FILE: list: is a section, give a mapping with any of the keys page_size, plan",
+        "FILE: list: is a section, give a mapping with any of the keys page_size, plan, max_objects, max_item_bytes",
         "FILE: throttle.brust: unknown key, did you mean `throttle.burst`?",
         "environment variable AENV_CONTROLLER__THROTTLE__QSP: throttle.qsp: unknown key, did you mean `throttle.qps`?",
         "flag --burst: throttle.burst: \"0\" is not allowed, give a whole number: 1 to 10000",
@@ -280,10 +283,10 @@ fn unknown_keys_and_sections_are_explained() {
             "server:\n  requestDeadlineMs: 5",
             "server.requestDeadlineMs: unknown key, did you mean `server.request_deadline_ms`?",
         ),
-        ("list:\n  colour: red", "list.colour: unknown key, there are page_size, plan"),
+        ("list:\n  colour: red", "list.colour: unknown key, there are page_size, plan, max_objects, max_item_bytes"),
         ("throttle_qps: 5", "throttle_qps: unknown key, did you mean `throttle.qps`?"),
         ("throttle.qps: 5", "throttle.qps: a key stands beneath the name of its section, not behind it"),
-        ("list: [5]", "list: is a section, give a mapping with any of the keys page_size, plan"),
+        ("list: [5]", "list: is a section, give a mapping with any of the keys page_size, plan, max_objects, max_item_bytes"),
     ] {
         assert_eq!(Scene::new().file(yaml).faults(), [format!("FILE: {expected}")], "{yaml}");
     }
