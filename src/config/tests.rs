@@ -286,7 +286,10 @@ fn unknown_keys_and_sections_are_explained() {
         ("list:\n  colour: red", "list.colour: unknown key, there are page_size, plan, max_objects, max_item_bytes"),
         ("throttle_qps: 5", "throttle_qps: unknown key, did you mean `throttle.qps`?"),
         ("throttle.qps: 5", "throttle.qps: a key stands beneath the name of its section, not behind it"),
-        ("list: [5]", "list: is a section, give a mapping with any of the keys page_size, plan, max_objects, max_item_bytes"),
+        (
+            "list: [5]",
+            "list: is a section, give a mapping with any of the keys page_size, plan, max_objects, max_item_bytes",
+        ),
     ] {
         assert_eq!(Scene::new().file(yaml).faults(), [format!("FILE: {expected}")], "{yaml}");
     }
