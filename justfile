@@ -54,6 +54,11 @@ chart *args:
 bench *args:
     cargo bench {{ args }}
 
+# Compare answers from memory with nginx serving the same bytes (two minutes; needs wrk and nginx)
+bench-load *args:
+    cargo build --release
+    benches/load.py {{ args }}
+
 # Build the image
 image:
     docker build --tag {{ image }} --build-arg VERSION={{ version }} --build-arg REVISION=$(git rev-parse HEAD) \

@@ -65,7 +65,7 @@ fn render(criterion: &mut Criterion) {
     criterion.bench_function("render 2000 instances", |bencher| {
         bencher.iter(|| {
             let rows = rows.narrowed(&ListFilter::default());
-            runtime.block_on(rows.rendering(ListShape::Items)).expect("rendering does not panic").body.len()
+            runtime.block_on(rows.rendering(ListShape::Items)).expect("rendering does not panic").body().len()
         });
     });
 }

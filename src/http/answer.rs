@@ -1,10 +1,14 @@
 //! An answer of success, with its age and where it came from.
 
-use super::error::mime;
-use crate::aenv::rows::Rendering;
+use super::ask::Answer;
+use super::coding::preferred;
+use super::error::{ApiError, mime};
+use crate::aenv::rows::{Coding, Rendering};
 use crate::memo::{Found, ReadOptions, Source};
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::{AGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
+use actix_web::http::header::{
+    AGE, CONTENT_ENCODING, ContentType, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
+};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use std::convert::Infallible;
@@ -35,7 +39,7 @@ impl MessageBody for Slices {
 }
 
 /// Where an answer about objects came from, and how old it is.
-pub(super) struct Origin {
+pub(super) struct Provenance {
     source: Source,
     /// Whether the caller asked for a fetch.
     no_cache: bool,
@@ -43,7 +47,7 @@ pub(super) struct Origin {
     fresh_for: Duration,
 }
 
-impl Origin {
+impl Provenance {
     pub(super) fn of<V>(found: &Found<V>, options: ReadOptions) -> Self {
         let (source, fresh_for) = (found.source, found.fresh_for);
         Self { source, no_cache: options.no_cache, age: found.answer.age(), fresh_for }
@@ -66,41 +70,66 @@ impl Origin {
 
 /// An answer about objects with its `Age` in seconds (RFC 9111, section 5.1), or 304 if the caller has it already
 /// (`If-None-Match`).
-pub(super) fn answer(request: &HttpRequest, origin: &Origin, rendering: &Rendering) -> HttpResponse {
+pub(super) async fn answer(request: &HttpRequest, origin: &Provenance, rendering: &Rendering) -> Answer {
     request.extensions_mut().insert(origin.source);
-    send(request, rendering, |response| {
+    send(request, rendering, mime(), |response| {
         response.insert_header((AGE, origin.age.as_secs())).insert_header((CACHE_STATUS, origin.cache_status()));
     })
+    .await
 }
 
 /// A document that stays as it is, or 304 if the caller has it already.
-pub(super) fn answer_document(request: &HttpRequest, rendering: &Rendering) -> HttpResponse {
-    send(request, rendering, |_| ())
+pub(super) async fn answer_document(
+    request: &HttpRequest,
+    document: &Rendering,
+    kind: ContentType,
+    headers: &[(HeaderName, &'static str)],
+) -> Answer {
+    send(request, document, kind, |response| {
+        for header in headers {
+            response.insert_header(header.clone());
+        }
+    })
+    .await
 }
 
-fn send(
+async fn send(
     request: &HttpRequest,
-    rendered: &Rendering,
+    rendering: &Rendering,
+    kind: ContentType,
     add_headers: impl FnOnce(&mut HttpResponseBuilder),
-) -> HttpResponse {
-    let known = knows(request.headers(), &rendered.etag);
+) -> Answer {
+    let coding = if rendering.is_compressible() { preferred(request.headers()) } else { Coding::Identity };
+    let etag = rendering.etag(coding);
+    let known = knows(request.headers(), etag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response.insert_header((ETAG, rendered.etag.as_str()));
+    let etag = HeaderValue::from_maybe_shared(etag.clone()).expect("a tag is made of digits and letters");
+    response.insert_header((ETAG, etag));
+    if rendering.is_compressible() {
+        response.insert_header((VARY, HeaderValue::from_static("accept-encoding")));
+    }
     add_headers(&mut response);
-    if known { response.finish() } else { response.content_type(mime()).body(Slices(rendered.body.clone())) }
+    if known {
+        return Ok(response.finish());
+    }
+    if coding != Coding::Identity {
+        response.insert_header((CONTENT_ENCODING, HeaderValue::from_static(coding.as_str())));
+    }
+    let body = rendering.encoded(coding).await.ok_or(ApiError::NoRendering)?;
+    Ok(response.content_type(kind).body(Slices(body)))
 }
 
 /// Whether the caller has what bears this entity tag already.
-pub(super) fn knows(headers: &HeaderMap, etag: &str) -> bool {
+fn knows(headers: &HeaderMap, etag: &[u8]) -> bool {
     headers.get_all(IF_NONE_MATCH).any(|tags| names(tags, etag))
 }
 
 /// Weak comparison (RFC 9110, section 8.8.3.2).
-fn names(tags: &HeaderValue, etag: &str) -> bool {
-    let tags = tags.to_str().unwrap_or_default();
-    tags.split(',').map(str::trim).any(|tag| tag == "*" || opaque(tag) == opaque(etag))
+fn names(tags: &HeaderValue, etag: &[u8]) -> bool {
+    let mut tags = tags.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    tags.any(|tag| tag == b"*" || opaque(tag) == opaque(etag))
 }
 
-fn opaque(tag: &str) -> &str {
-    tag.strip_prefix("W/").unwrap_or(tag)
+fn opaque(tag: &[u8]) -> &[u8] {
+    tag.strip_prefix(b"W/").unwrap_or(tag)
 }

@@ -1,7 +1,7 @@
 //! A request as handlers see it: what they work with, how its caller asks, and how it is answered.
 
-use super::answer::{Origin, answer};
 use super::api::{Api, Limits};
+use super::answer::{Provenance, answer};
 use super::error::ApiError;
 use super::warning::warn;
 use crate::aenv::Warnings;
@@ -31,12 +31,12 @@ impl Ask {
     /// The answer that shows a list.
     pub(super) async fn show_list<R: Row>(&self, found: &Found<Rows<R>>, shape: ListShape) -> Answer {
         let rendering = found.answer.value.rendering(shape).await.ok_or(ApiError::NoRendering)?;
-        Ok(answer(&self.http, &Origin::of(found, self.options), &rendering))
+        answer(&self.http, &Provenance::of(found, self.options), &rendering).await
     }
 
     /// The answer that shows one object.
-    pub(super) fn show_one<R: Row>(&self, found: &Found<One<R>>, shape: OneShape) -> HttpResponse {
-        answer(&self.http, &Origin::of(found, self.options), &found.answer.value.render(shape))
+    pub(super) async fn show_one<R: Row>(&self, found: &Found<One<R>>, shape: OneShape) -> Answer {
+        answer(&self.http, &Provenance::of(found, self.options), &found.answer.value.render(shape)).await
     }
 
     /// Adds warnings to the answer, whichever it will be.

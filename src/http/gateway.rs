@@ -23,7 +23,7 @@ pub(super) async fn list_services(ask: Ask, env: Path<String>, query: Query<Serv
 
 pub(super) async fn get_service(ask: Ask, id: Path<String>, _: Query<NoQuery>) -> Answer {
     let found = ask.api.services.get_service(object_name("id", &id)?, ask.options).await?;
-    Ok(ask.show_one(&found, OneShape::Gateway))
+    ask.show_one(&found, OneShape::Gateway).await
 }
 
 pub(super) async fn list_instances(ask: Ask, env: Path<String>, query: Query<PodsQuery>) -> Answer {
@@ -38,7 +38,7 @@ pub(super) async fn page_instances(ask: Ask, query: Query<PodsQuery>) -> Answer 
 
 pub(super) async fn get_instance(ask: Ask, id: Path<String>, _: Query<NoQuery>) -> Answer {
     let found = ask.api.instances.get_instance(object_name("id", &id)?, ask.options).await?;
-    Ok(ask.show_one(&found, OneShape::Gateway))
+    ask.show_one(&found, OneShape::Gateway).await
 }
 
 pub(super) async fn create_service(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {

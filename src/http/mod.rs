@@ -9,6 +9,7 @@ mod answer;
 mod api;
 mod ask;
 mod auth;
+mod coding;
 mod cut;
 pub mod error;
 mod gateway;

@@ -18,7 +18,7 @@ pub(super) async fn list_pods(ask: Ask, query: Query<PodsQuery>) -> Answer {
 
 pub(super) async fn get_pod(ask: Ask, name: Path<String>, _: Query<NoQuery>) -> Answer {
     let found = ask.api.instances.get_instance(object_name("name", &name)?, ask.options).await?;
-    Ok(ask.show_one(&found, OneShape::Detail))
+    ask.show_one(&found, OneShape::Detail).await
 }
 
 pub(super) async fn create_pod(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {

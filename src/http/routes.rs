@@ -4,7 +4,8 @@
 //! row. `docs/openapi.json` is the committed description; a test compares the two.
 
 use super::answer::answer_document;
-use super::error::ApiError;
+use super::ask::Answer;
+use super::error::{ApiError, mime};
 use super::gateway::DELETED;
 use super::openapi::operation::{Described, list_of, to};
 use super::query::{DeleteQuery, NoQuery, PodsQuery, Query, ServicesQuery};
@@ -51,9 +52,9 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 }
 
 /// `GET /openapi.json`. Rendered once, when it is first asked for; the API server is asked nothing.
-async fn get_document(request: HttpRequest, _: Query<NoQuery>) -> HttpResponse {
+async fn get_document(request: HttpRequest, _: Query<NoQuery>) -> Answer {
     static RENDERED: LazyLock<Rendering> = LazyLock::new(|| openapi::render(paths()));
-    answer_document(&request, &RENDERED)
+    answer_document(&request, &RENDERED, mime(), &[]).await
 }
 
 /// The descriptions of all rows.

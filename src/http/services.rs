@@ -18,7 +18,7 @@ pub(super) async fn list_services(ask: Ask, query: Query<ServicesQuery>) -> Answ
 
 pub(super) async fn get_service(ask: Ask, name: Path<String>, _: Query<NoQuery>) -> Answer {
     let found = ask.api.services.get_service(object_name("name", &name)?, ask.options).await?;
-    Ok(ask.show_one(&found, OneShape::Detail))
+    ask.show_one(&found, OneShape::Detail).await
 }
 
 pub(super) async fn create_service(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 /// The answer that shows what was written.
 pub(super) fn shown<R: Row>(status: StatusCode, one: &One<R>, shape: OneShape) -> HttpResponse {
-    HttpResponseBuilder::new(status).content_type(mime()).body(one.render(shape).body)
+    HttpResponseBuilder::new(status).content_type(mime()).body(one.render(shape).body().clone())
 }
 
 /// The answer to a write that leaves nothing to show.

@@ -5,6 +5,7 @@
 
 mod access;
 mod chart;
+mod codings;
 mod contract;
 mod cross_site;
 mod doctor;

@@ -57,7 +57,8 @@ impl InstanceRow {
 }
 
 impl Row for InstanceRow {
-    const JSON_OVERHEAD: usize = 500;
+    const ITEM_OVERHEAD: usize = 150;
+    const GATEWAY_OVERHEAD: usize = 450;
 
     fn name(&self) -> &str {
         &self.id
@@ -252,7 +253,7 @@ mod tests {
     #[tokio::test]
     async fn the_weight_of_a_list_covers_its_longest_renderings() {
         let rows = Rows::new((0..100).map(|_| row(weather())));
-        let longest = rows.rendering(ListShape::GatewayPage).await.unwrap().body.len();
+        let longest = rows.rendering(ListShape::GatewayPage).await.unwrap().body().len();
         assert!(Listing::Many(rows).bytes() > 2 * longest);
     }
 

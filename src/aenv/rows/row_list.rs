@@ -12,6 +12,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// From this size on, a rendering is made on a thread of its own.
 const LARGE: usize = 256 * 1024;
 
+/// The bytes of JSON around all rows.
+const ENVELOPE: usize = 64;
+
 /// Rows of different names, sorted by name: a name is found by binary search, and a list that the API server gives in
 /// another order renders the same. Clones share the rows and their renderings.
 #[derive(Debug)]
@@ -20,11 +23,17 @@ pub struct Rows<R>(Arc<Inner<R>>);
 #[derive(Debug)]
 struct Inner<R> {
     rows: Vec<Arc<R>>,
-    /// About how many bytes its longest rendering has.
-    json_bytes: usize,
+    /// About how many bytes its renderings have, as items and as the longer `/env-…` objects.
+    json_bytes: JsonBytes,
     renderings: [Once<Rendering>; 3],
     groups: OnceLock<Groups>,
     parts: Mutex<Vec<Part<R>>>,
+}
+
+#[derive(Debug)]
+struct JsonBytes {
+    items: usize,
+    gateway: usize,
 }
 
 /// The positions of rows by what most filters ask for.
@@ -71,7 +80,9 @@ impl<R: Row> Rows<R> {
     }
 
     fn sorted(rows: Vec<Arc<R>>) -> Self {
-        let json_bytes = rows.iter().map(|row| row.text_bytes() + R::JSON_OVERHEAD).sum();
+        let text = rows.iter().map(|row| row.text_bytes()).sum::<usize>() + ENVELOPE;
+        let of = |overhead| text + rows.len() * overhead;
+        let json_bytes = JsonBytes { items: of(R::ITEM_OVERHEAD), gateway: of(R::GATEWAY_OVERHEAD) };
         let (renderings, groups, parts) = Default::default();
         Self(Arc::new(Inner { rows, json_bytes, renderings, groups, parts }))
     }
@@ -143,32 +154,40 @@ impl<R: Row> Rows<R> {
 
     /// The JSON in this shape, rendered when it is first asked for. `None`: rendering panicked.
     pub async fn rendering(&self, shape: ListShape) -> Option<Rendering> {
-        let effort = if self.0.json_bytes < LARGE { Effort::Small } else { Effort::Large };
+        let effort = if self.json_bytes(shape) < LARGE { Effort::Small } else { Effort::Large };
         let rows = self.clone();
         self.0.renderings[shape as usize].get(effort, move || rows.render(shape)).await
     }
 
+    fn json_bytes(&self, shape: ListShape) -> usize {
+        match shape {
+            ListShape::Items => self.0.json_bytes.items,
+            ListShape::Gateway | ListShape::GatewayPage => self.0.json_bytes.gateway,
+        }
+    }
+
     fn render(&self, shape: ListShape) -> Rendering {
-        let room = self.0.json_bytes;
+        let room = self.json_bytes(shape);
         let json = match shape {
             ListShape::Items => Envelope::success(self.views(R::item)).to_json_of(room),
             ListShape::Gateway => Envelope::success(self.views(R::gateway)).to_json_of(room),
             ListShape::GatewayPage => Envelope::success(Page { items: self.views(R::gateway) }).to_json_of(room),
         };
-        Rendering::of_rows(&(shape, &self.0.rows), json)
+        Rendering::of_rows(&(shape, &self.0.rows), json).compressible()
     }
 
     fn views<'a, V: Serialize>(&'a self, view: impl Fn(&'a R) -> V) -> impl Serialize {
         Views { rows: &self.0.rows, view }
     }
 
-    /// About how many bytes of memory it takes: the rows, and two renderings of them, plain and compressed, whether they
-    /// have been made or not. More than two shapes of one answer are hardly asked for within its few seconds.
+    /// About how many bytes of memory it takes: the rows, and two renderings of them, each plain and compressed to a sixth
+    /// twice, whether they have been made or not. All three shapes of one answer are hardly asked for within its few
+    /// seconds.
     pub(super) fn bytes(&self) -> usize {
         // Its pointer, and its positions in the groups.
         let place = size_of::<Arc<R>>() + 2 * size_of::<usize>();
         let rows = self.iter().map(|row| row_bytes(row) + place).sum::<usize>();
-        rows + size_of::<Inner<R>>() + self.0.json_bytes * 5 / 2
+        rows + size_of::<Inner<R>>() + (self.0.json_bytes.items + self.0.json_bytes.gateway) * 4 / 3
     }
 }
 

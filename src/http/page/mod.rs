@@ -3,13 +3,13 @@
 //! The page is compiled in and needs nothing else. It asks `/services` and `/status` of the listener that it came from, and
 //! nobody else: its policy lets the browser run and load nothing that is not in the file.
 
-use super::answer::knows;
+use super::answer::answer_document;
 use super::ask::Answer;
+use crate::aenv::rows::Rendering;
+use actix_web::HttpRequest;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType, ETAG, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, ContentType, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
-use actix_web::{HttpRequest, HttpResponse};
-use std::hash::{DefaultHasher, Hasher};
 use std::sync::LazyLock;
 
 /// One file for the browser, with one `<style>` and one `<script>`.
@@ -37,23 +37,15 @@ const POLICY: &str = concat!(
     "require-trusted-types-for 'script'; trusted-types 'none'",
 );
 
-/// A strong entity tag. The policy belongs to the page.
-static TAG: LazyLock<String> = LazyLock::new(|| {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(PAGE.as_bytes());
-    hasher.write(POLICY.as_bytes());
-    format!("\"{:016x}\"", hasher.finish())
-});
-
 pub(super) async fn show_page(request: HttpRequest) -> Answer {
-    let known = knows(request.headers(), &TAG);
-    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response
-        .insert_header((ETAG, TAG.as_str()))
+    // The policy belongs to the page, and so does its tag.
+    static DOCUMENT: LazyLock<Rendering> = LazyLock::new(|| Rendering::document_of(&(PAGE, POLICY), PAGE));
+    let headers = [
         // Kept, but asked for again each time: a new replica may bring a new page.
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((CONTENT_SECURITY_POLICY, POLICY))
-        .insert_header((REFERRER_POLICY, "no-referrer"))
-        .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
-    Ok(if known { response.finish() } else { response.content_type(ContentType::html()).body(PAGE) })
+        (CACHE_CONTROL, "no-cache"),
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (REFERRER_POLICY, "no-referrer"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    answer_document(&request, &DOCUMENT, ContentType::html(), &headers).await
 }
