@@ -1,6 +1,5 @@
 //! An answer of success, with its age and where it came from.
 
-use super::ask::Answer;
 use super::coding::preferred;
 use super::error::{ApiError, mime};
 use crate::aenv::rows::{Coding, Rendering};
@@ -15,6 +14,9 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::time::Duration;
+
+/// What a handler gives.
+pub(super) type Answer = Result<HttpResponse, ApiError>;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 

@@ -1,7 +1,8 @@
 //! A request as handlers see it: what they work with, how its caller asks, and how it is answered.
 
-use super::api::{Api, Limits};
+pub(super) use super::answer::Answer;
 use super::answer::{Provenance, answer};
+use super::api::{Api, Limits};
 use super::error::ApiError;
 use super::warning::warn;
 use crate::aenv::Warnings;
@@ -15,9 +16,6 @@ use actix_web::web::{Bytes, Data, Payload};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 use std::future::{Ready, ready};
 use tokio::time::{Duration, Instant, timeout};
-
-/// What a handler gives.
-pub(super) type Answer = Result<HttpResponse, ApiError>;
 
 /// A request to the API.
 pub(super) struct Ask {

@@ -77,7 +77,10 @@ fn one_row_is_shown_alone() {
     let one = One::new(Name("a1"));
     assert_eq!(one.render(OneShape::Detail).body(), r#"{"success":true,"code":0,"data":"A1"}"#);
     assert_eq!(one.render(OneShape::Gateway).body(), r#"{"success":true,"code":0,"data":["a1",1]}"#);
-    assert_ne!(one.render(OneShape::Detail).etag(Coding::Identity), one.render(OneShape::Gateway).etag(Coding::Identity));
+    assert_ne!(
+        one.render(OneShape::Detail).etag(Coding::Identity),
+        one.render(OneShape::Gateway).etag(Coding::Identity)
+    );
 }
 
 #[test]
