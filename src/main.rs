@@ -3,6 +3,7 @@
 use aenv_controller::app::reload::Tuner;
 #[cfg(feature = "sandbox")]
 use aenv_controller::app::sandbox::Sandbox;
+use aenv_controller::app::sweep::Sweeping;
 use aenv_controller::app::{self, Running, StartError};
 use aenv_controller::config::cli::{self, Cli, Command, EXIT_USAGE, UnusedFlags};
 use aenv_controller::config::{Reloader, Settings, environment};
@@ -18,10 +19,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[cfg(feature = "sandbox")]
 use tokio::time::Duration;
 
-/// What is logged while the doctor reports: that it reads templates and settings is part of its report.
-const DOCTOR_LOG: LevelFilter = LevelFilter::Warn;
+/// The log level of commands that print a report: only what their report does not tell.
+const REPORT_LOG: LevelFilter = LevelFilter::Warn;
 
-/// The exit codes of the doctor, besides 0.
+/// The exit codes of commands that print a report, besides 0.
 const EXIT_WRONG: u8 = 1;
 const EXIT_WARNINGS: u8 = 2;
 
@@ -51,7 +52,8 @@ fn main() -> ExitCode {
         return check_config(&settings, &cli.unused);
     }
     let rust_log = std::env::var("RUST_LOG").ok().filter(|words| !words.trim().is_empty());
-    let level = if cli.command == Command::Doctor { &DOCTOR_LOG.into() } else { &settings.log.level };
+    let reports = matches!(cli.command, Command::Doctor | Command::Sweep(_));
+    let level = if reports { &REPORT_LOG.into() } else { &settings.log.level };
     let logger = Logger::install(level, settings.log.format, rust_log.as_deref());
     for warning in cli.unused.warnings() {
         log::warn!("{warning}");
@@ -106,6 +108,7 @@ fn run(command: Command, settings: &Settings, tuner: Tuner) -> Result<ExitCode, 
         match command {
             Command::Serve | Command::CheckConfig => serve(settings, tuner).await.map(|()| ExitCode::SUCCESS),
             Command::Doctor => examine(settings).await,
+            Command::Sweep(asked) => sweep(&asked, settings).await,
             #[cfg(feature = "sandbox")]
             Command::Sandbox(sandbox) => serve_sandbox(&sandbox, settings, tuner).await.map(|()| ExitCode::SUCCESS),
         }
@@ -137,6 +140,13 @@ async fn examine(settings: &Settings) -> Result<ExitCode, Box<dyn std::error::Er
         Severity::Warning => ExitCode::from(EXIT_WARNINGS),
         Severity::Wrong => ExitCode::from(EXIT_WRONG),
     })
+}
+
+async fn sweep(asked: &cli::Sweep, settings: &Settings) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    let cli::Sweep { dry_run, finished_after, incomplete_after } = *asked;
+    let sweeping = Sweeping { finished_after, incomplete_after, dry_run };
+    let clean = app::sweep::sweep(settings, sweeping, &mut io::stdout()).await?;
+    Ok(if clean { ExitCode::SUCCESS } else { ExitCode::from(EXIT_WRONG) })
 }
 
 #[cfg(feature = "sandbox")]

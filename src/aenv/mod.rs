@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod instances;
 pub mod rows;
 pub mod services;
+pub mod sweep;
 pub mod templates;
 mod warnings;
 

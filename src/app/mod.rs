@@ -6,6 +6,7 @@ mod namespace;
 pub mod reload;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod sweep;
 mod tuning;
 
 pub use credentials::check_credentials;

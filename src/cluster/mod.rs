@@ -20,6 +20,7 @@ pub mod retry;
 pub mod slim;
 mod timeout;
 mod transport;
+mod version;
 mod write;
 
 pub use client::{Cluster, Paging, Settings};
@@ -30,3 +31,5 @@ pub use metrics::Metrics;
 pub use plan::ListPlan;
 pub use read::Listed;
 pub use resource::Resource;
+pub use version::ObjectVersion;
+pub use write::REQUEST_ID;

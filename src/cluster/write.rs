@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use uuid::Uuid;
 
 /// The annotation that says which request made an object.
-const REQUEST_ID: &str = "aenv-controller/request-id";
+pub const REQUEST_ID: &str = "aenv-controller/request-id";
 
 /// What one request writes into the objects that it makes, so that it knows them again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl Cluster {
         self.delete_if(resource, name, &this_one, call).await
     }
 
-    async fn delete_if(
+    pub(super) async fn delete_if(
         &self,
         resource: Resource,
         name: &ObjectName,

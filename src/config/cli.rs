@@ -8,10 +8,12 @@ mod go_flags;
 pub(crate) use go_flags::GoSetting;
 pub use go_flags::{UnknownFlag, UnusedFlags};
 
+use crate::syntax::parse_go_duration;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use go_flags::rewrite;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The exit code for flags that cannot be understood and for settings that are refused: `EX_USAGE` of `sysexits.h`.
 pub const EXIT_USAGE: u8 = 64;
@@ -28,7 +30,8 @@ const SANDBOX_EXAMPLES: &str = "";
 const EXAMPLES: &str = "
   controller --kubeconfig ~/.kube/config      serve a cluster from this machine
   controller check-config --config my.yaml    check a file and print every setting that would be in effect
-  controller doctor                           look for what is wrong with the cluster, the rights, the settings";
+  controller doctor                           look for what is wrong with the cluster, the rights, the settings
+  controller sweep --dry-run                  print the instances whose time to live has passed";
 
 const SOURCES_AND_EXITS: &str = "
 Settings, the later source winning: defaults, file, environment, flags. `controller check-config` prints them all.
@@ -64,6 +67,20 @@ Exit codes:
   0   all is well; there may be notes
   1   something is wrong that makes requests fail
   2   it works, with warnings
+  64  bad flags, settings or templates";
+
+const SWEEP: &str = "
+It takes the same settings as the controller, and asks through the same limited client: one list of the instances, one
+delete for each that goes, and with --incomplete-after one list of the Deployments and one of the Services. An object
+that has changed since it was listed stays. Claims are never removed.
+
+Examples:
+  controller sweep --dry-run                  print the instances whose time to live has passed
+  controller sweep --finished-after 1h        remove them, and those that ended an hour ago and more
+
+Exit codes:
+  0   nothing is left that should be gone
+  1   a list could not be had in full, or some objects are left; the next sweep goes on
   64  bad flags, settings or templates";
 
 #[cfg(feature = "sandbox")]
@@ -141,10 +158,31 @@ pub enum Command {
     /// Look for what is wrong: API server, rights, cost of the lists; say which setting to change
     #[command(after_long_help = DOCTOR.trim_start())]
     Doctor,
+    /// Remove what has expired, is finished, or was left half made; then end, as a CronJob wants it
+    #[command(after_long_help = SWEEP.trim_start())]
+    Sweep(Sweep),
     /// Serve an API server in memory, and the API in front of it
     #[cfg(feature = "sandbox")]
     #[command(after_long_help = SANDBOX.trim_start())]
     Sandbox(Sandbox),
+}
+
+/// The things that a sweep removes, besides instances whose time to live has passed.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct Sweep {
+    /// Print what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Remove instances without a time to live too, once they have been finished for so long, as in 1h [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = go_duration)]
+    pub finished_after: Option<Duration>,
+    /// Remove services too whose create was cut off and not completed for so long, as in 15m [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = go_duration)]
+    pub incomplete_after: Option<Duration>,
+}
+
+fn go_duration(text: &str) -> Result<Duration, String> {
+    parse_go_duration(text).ok_or_else(|| "a Go duration is needed, such as 30m or 1h30m".to_owned())
 }
 
 /// What the sandbox holds, and how its API server behaves at first.

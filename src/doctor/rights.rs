@@ -18,7 +18,7 @@ use std::io;
 const NEEDED: [(Resource, &[&str]); 4] = [
     (Resource::Deployments, &["get", "list", "create", "update", "delete"]),
     (Resource::Services, &["get", "list", "create", "delete"]),
-    (Resource::Pods, &["get", "list", "create", "delete"]),
+    (Resource::Pods, &["get", "list", "create", "patch", "delete"]),
     (Resource::Claims, &["get", "create", "delete"]),
 ];
 

@@ -30,6 +30,7 @@ mod routes;
 pub mod server;
 mod services;
 mod status;
+mod sweep;
 mod tls;
 mod waiting;
 mod warning;

@@ -147,6 +147,16 @@ impl ServicesQuery {
 }
 
 impl PodsQuery {
+    /// A query that says this.
+    pub(super) fn narrowed(
+        env_name: Option<String>,
+        owner: Option<String>,
+        version: Option<String>,
+        status: Option<String>,
+    ) -> Self {
+        Self { env_name, owner, version, status, filter: None }
+    }
+
     pub(super) fn filter(&self) -> Result<ListFilter, ApiError> {
         let filter = filter(self.env_name.as_deref(), self.owner.as_deref(), self.version.as_deref())?;
         let status = self.status.as_deref().map(|text| sdk_phase(text).unwrap_or(text));

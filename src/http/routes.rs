@@ -11,10 +11,12 @@ use super::openapi::operation::{Described, list_of, to};
 use super::query::{DeleteQuery, NoQuery, PodsQuery, Query, ServicesQuery};
 use super::route::{Route, at};
 use super::status::Status as ReplicaStatus;
-use super::{gateway, openapi, page, pods, services, status};
+use super::sweep::SweepQuery;
+use super::{gateway, openapi, page, pods, services, status, sweep};
 use crate::aenv::instances::{Detail, EnvInstance, Item};
 use crate::aenv::rows::Rendering;
 use crate::aenv::services::{EnvService, ServiceRow};
+use crate::aenv::sweep::Swept;
 use crate::syntax::ObjectName;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, ServiceConfig};
@@ -141,6 +143,18 @@ fn route_table() -> Vec<Route> {
                     .body("NewInstance")
                     .fails(CREATING)
                     .answers(StatusCode::CREATED, "The instance that was made.", to::<Detail<'_>>()),
+            )
+            .delete(
+                sweep::sweep_pods,
+                Described::write("sweep_pods", "instances")
+                    .summary("Removes the instances that the query narrows to")
+                    .about("One list, and a delete for each; an instance that has changed since the list stays.")
+                    .query::<SweepQuery>()
+                    .answers(
+                        StatusCode::OK,
+                        "The instances that were removed, and those that were not.",
+                        to::<Swept>(),
+                    ),
             ),
         at("/pods/{name}")
             .get(
@@ -149,6 +163,15 @@ fn route_table() -> Vec<Route> {
                     .summary("One instance")
                     .named::<ObjectName>("name", INSTANCE)
                     .answers(StatusCode::OK, "The instance.", to::<Detail<'_>>()),
+            )
+            .put(
+                sweep::renew_pod,
+                Described::write("renew_pod", "instances")
+                    .summary("Renews the time to live of an instance")
+                    .named::<ObjectName>("name", INSTANCE)
+                    .body("Renewal")
+                    .fails(CHANGING)
+                    .answers(StatusCode::OK, "The instance as it is now.", to::<Detail<'_>>()),
             )
             .delete(
                 pods::delete_pod,

@@ -39,9 +39,29 @@ pub fn parse_go_duration(text: &str) -> Option<Duration> {
     (duration <= LONGEST).then_some(duration)
 }
 
+/// The duration in whole seconds as Go prints it: `2h0m5s`, `45s`. Parts of a second are left out.
+pub fn format_go_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds}s"),
+        (0, _) => format!("{minutes}m{seconds}s"),
+        _ => format!("{hours}h{minutes}m{seconds}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_printed_duration_is_read_back() {
+        for (seconds, text) in [(0, "0s"), (59, "59s"), (60, "1m0s"), (3605, "1h0m5s"), (360_000, "100h0m0s")] {
+            let duration = Duration::from_secs(seconds);
+            assert_eq!(format_go_duration(duration), text);
+            assert_eq!(parse_go_duration(text), Some(duration));
+        }
+    }
 
     #[test]
     fn go_durations_are_read() {

@@ -9,7 +9,7 @@ mod list_filter;
 mod names;
 mod quantity;
 
-pub use go_duration::parse_go_duration;
+pub use go_duration::{format_go_duration, parse_go_duration};
 pub use host_pattern::{BadHostPattern, HostPattern};
 pub use list_filter::{ENV_NAME, ENV_VERSION, ListFilter, OWNER, Phase, TTL};
 pub use names::{Invalid, LabelValue, NamePrefix, ObjectName, TemplateName, check_label_key};

@@ -75,7 +75,7 @@ async fn a_cluster_that_is_well_is_measured_and_left_alone(cluster: Cluster) {
     for (resource, verbs) in [
         ("deployments", "get, list, create, update, delete"),
         ("services", "get, list, create, delete"),
-        ("pods", "get, list, create, delete"),
+        ("pods", "get, list, create, patch, delete"),
         ("persistentvolumeclaims", "get, create, delete"),
     ] {
         assert!(line(&report, "rights", resource).ends_with(&format!(" {verbs}")), "{report}");
@@ -89,7 +89,7 @@ async fn a_cluster_that_is_well_is_measured_and_left_alone(cluster: Cluster) {
         matches!((verb, resource), ("get" | "list", _) | ("create", "selfsubjectaccessreviews"))
     };
     assert!(calls.by.iter().all(|call| harmless(&call.verb, &call.resource)), "{calls:?}");
-    assert_eq!(calls.of("create", "selfsubjectaccessreviews"), 17);
+    assert_eq!(calls.of("create", "selfsubjectaccessreviews"), 18);
 }
 
 async fn further_pages_are_foretold(cluster: Cluster) {
@@ -178,7 +178,7 @@ async fn a_kubeconfig_that_cannot_be_used_is_part_of_the_report() {
 
 async fn rights_that_are_missing_come_with_the_rule_that_grants_them() {
     let server = ApiServer::shared().await;
-    let all = json!(["get", "list", "create", "delete"]);
+    let all = json!(["get", "list", "create", "patch", "delete"]);
     let cluster = server
         .cluster_with_rights(json!([
             {"apiGroups": [""], "resources": ["services", "pods", "persistentvolumeclaims"], "verbs": all},
@@ -203,7 +203,8 @@ async fn the_rights_that_the_readme_asks_for_are_enough() {
     let cluster = server
         .cluster_with_rights(json!([
             {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "create", "update", "delete"]},
-            {"apiGroups": [""], "resources": ["services", "pods"], "verbs": ["get", "list", "create", "delete"]},
+            {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list", "create", "delete"]},
+            {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "create", "patch", "delete"]},
             {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get", "create", "delete"]},
         ]))
         .await;

@@ -31,6 +31,7 @@ mod services;
 mod stale;
 mod storm;
 mod support;
+mod sweep;
 mod tls;
 mod tuning;
 mod writes;

@@ -67,7 +67,7 @@ fn every_object_is_one_that_kubernetes_has() {
             expect_known(&object, path);
         }
     }
-    assert_eq!(kinds.len(), 12, "{kinds:?}");
+    assert_eq!(kinds.len(), 13, "{kinds:?}");
 }
 
 #[test]

@@ -78,7 +78,9 @@ async fn every_operation_succeeds_as_described() {
         (Method::GET, "/env-instance/list", None),
         (Method::GET, "/env-instance/tides/list", None),
         (Method::GET, &env_instance, None),
+        (Method::PUT, &pod, Some(&json!({"ttl": "2h"}))),
         (Method::DELETE, &pod, None),
+        (Method::DELETE, "/pods?filter=expired", None),
         (Method::DELETE, &env_instance, None),
     ] {
         let answer = ask(&controller, &method, path, body).await;
@@ -126,7 +128,9 @@ async fn a_body_that_is_no_object_is_refused() {
 #[tokio::test]
 async fn a_parameter_that_is_not_described_is_ignored_with_a_warning() {
     let (_server, _cluster, controller, description) = started(&[]).await;
-    for (method, path, operation) in description.operations() {
+    // A slip in the query of a sweep would remove too much, and is refused.
+    let lenient = description.operations().filter(|(.., operation)| operation["operationId"] != "sweep_pods");
+    for (method, path, operation) in lenient {
         let (path, body) = description.example(path, operation);
         let answer = ask(&controller, &method, &format!("{path}?nonsense=1"), body).await;
         assert_ne!(answer.status, 400, "{method} {path}");

@@ -135,7 +135,9 @@ async fn go_through_every_route(cluster: &Cluster) {
         ("GET", "/pods", none.clone()),
         ("GET", "/pods?filter=expired", none.clone()),
         ("GET", "/pods/tides-old", none.clone()),
+        ("PUT", "/pods/tides-old", json!({"ttl": "2h"})),
         ("DELETE", "/pods/tides-old", none.clone()),
+        ("DELETE", "/pods?filter=expired&owner=nobody", none.clone()),
         (
             "POST",
             "/env-service",

@@ -1,10 +1,13 @@
 //! Environment instances: what AEnvironment means by a Pod.
 
 mod build;
+mod renew;
+mod sweep;
 mod ttl;
 mod view;
 mod write;
 
+pub use sweep::{Sweep, Take, sweep_instances};
 pub use view::{Detail, EnvInstance, InstanceRow, Item, Rfc3339};
 
 use crate::aenv::rows::{Interner, Listing, One, Rows};

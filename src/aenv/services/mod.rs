@@ -6,9 +6,11 @@
 
 mod build;
 mod read;
+mod sweep;
 mod view;
 mod write;
 
+pub use sweep::sweep_incomplete_services;
 pub use view::{EnvService, ServiceRow, Status};
 
 use crate::aenv::rows::{Listing, One, Rows};

@@ -56,6 +56,11 @@ impl Metadata {
         }
     }
 
+    /// The value of one label.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels.get(key).map(String::as_str)
+    }
+
     /// The value of one annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.get(key).map(String::as_str)
@@ -97,14 +102,14 @@ super::slim!(Object);
 
 /// `Time`: in JSON a text of RFC 3339, in protobuf seconds since 1970.
 #[derive(Clone, PartialEq, prost::Message)]
-struct Time {
+pub(super) struct Time {
     #[prost(int64, optional, tag = "1")]
     seconds: Option<i64>,
 }
 
 impl Time {
     /// `None` for Go's zero time, which upstream encodes as an empty message.
-    fn timestamp(&self) -> Option<Timestamp> {
+    pub(super) fn timestamp(&self) -> Option<Timestamp> {
         self.seconds.filter(|&seconds| seconds != 0).and_then(|seconds| Timestamp::from_second(seconds).ok())
     }
 }

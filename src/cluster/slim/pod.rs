@@ -1,6 +1,8 @@
 //! Pods (`k8s.io/api/core/v1/generated.proto`).
 
 use super::Metadata;
+use super::metadata::Time;
+use jiff::Timestamp;
 use serde::Deserialize;
 
 /// A Pod.
@@ -22,6 +24,15 @@ impl Pod {
     /// The node that it runs on; `None` until it is scheduled.
     pub fn node(&self) -> Option<&str> {
         self.spec.as_ref()?.node_name.as_deref().filter(|node| !node.is_empty())
+    }
+
+    /// When its last container ended, if all of them have. A pod that was evicted may not tell: then its creation.
+    pub fn finished_at(&self) -> Option<Timestamp> {
+        let status = self.status.as_ref()?;
+        let finished = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
+        let ends = status.container_statuses.iter().filter_map(ContainerStatus::terminated);
+        let last = ends.filter_map(|end| end.finished_at.as_ref().and_then(Time::timestamp)).max();
+        finished.then_some(last.or(self.metadata.created_at())?)
     }
 }
 
@@ -192,6 +203,8 @@ pub struct Terminated {
     #[prost(string, tag = "4")]
     #[serde(default, deserialize_with = "super::nullable")]
     message: String,
+    #[prost(message, optional, tag = "6")]
+    finished_at: Option<Time>,
 }
 
 impl Terminated {

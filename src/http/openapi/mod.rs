@@ -9,11 +9,13 @@ pub(super) mod operation;
 mod tests;
 
 use super::status::Status as ReplicaStatus;
+use super::sweep::Renewal;
 use crate::aenv::environment::{Artifact, ChangeBody, InstanceBody, InstanceSettings, ServiceBody, ServiceSettings};
 use crate::aenv::gateway::{Env, INSTANCE, SERVICE};
 use crate::aenv::instances::{Detail, EnvInstance, Item, Rfc3339};
 use crate::aenv::rows::Rendering;
 use crate::aenv::services::{EnvService, ServiceRow, Status};
+use crate::aenv::sweep::{Kept, Removed, Swept};
 use crate::syntax::Quantity;
 use crate::syntax::{LabelValue, ObjectName, Phase, TemplateName};
 use operation::TOKEN;
@@ -80,6 +82,10 @@ fn components() -> Components {
         .schema_from::<TemplateName>()
         .schema_from::<Quantity>()
         .schema_from::<Phase>()
+        .schema_from::<Renewal>()
+        .schema_from::<Swept>()
+        .schema_from::<Removed>()
+        .schema_from::<Kept>()
         .schema("CreateEnvService", SERVICE.schema())
         .schema("CreateEnvInstance", INSTANCE.schema());
     failures::add_to(components).build()

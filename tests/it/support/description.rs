@@ -60,6 +60,8 @@ impl Description {
             let name = parameter["name"].as_str().unwrap();
             path.replace(&format!("{{{name}}}"), parameter["example"].as_str().unwrap())
         });
+        // The one operation that wants a query.
+        let path = if operation["operationId"] == "sweep_pods" { path + "?filter=expired" } else { path };
         let body = operation.get("requestBody").map(|body| {
             let schema = self.resolve(&body["content"]["application/json"]["schema"]);
             schema.get("example").unwrap_or_else(|| &schema["examples"][0])

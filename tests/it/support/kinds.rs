@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Service, ServiceAccount};
 use k8s_openapi::api::flowcontrol::v1::{FlowSchema, PriorityLevelConfiguration};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -21,6 +22,7 @@ pub(crate) fn expect_known(object: &Value, origin: &str) {
         ("v1", "Service") => _ = lossless::<Service>(object, origin),
         ("v1", "ServiceAccount") => _ = lossless::<ServiceAccount>(object, origin),
         ("apps/v1", "Deployment") => _ = lossless::<Deployment>(object, origin),
+        ("batch/v1", "CronJob") => _ = lossless::<CronJob>(object, origin),
         ("autoscaling/v2", "HorizontalPodAutoscaler") => _ = lossless::<HorizontalPodAutoscaler>(object, origin),
         ("flowcontrol.apiserver.k8s.io/v1", "FlowSchema") => _ = lossless::<FlowSchema>(object, origin),
         ("flowcontrol.apiserver.k8s.io/v1", "PriorityLevelConfiguration") => {

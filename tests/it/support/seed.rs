@@ -119,6 +119,11 @@ impl<K: Kind> Seed<K> {
         Self { manifest, status: Value::Null, terminating: false, kind: PhantomData }
     }
 
+    pub(crate) fn annotation(mut self, key: &str, value: &str) -> Self {
+        self.manifest["metadata"]["annotations"][key] = value.into();
+        self
+    }
+
     pub(crate) fn label(mut self, key: &str, value: &str) -> Self {
         self.manifest["metadata"]["labels"][key] = value.into();
         self

@@ -1,0 +1,54 @@
+//! Renewal: a new time to live for an instance that exists.
+//!
+//! A time to live is stored as a label and counts from the Pod's creation, for api-service's clean-up and for ours. A
+//! renewal is meant from now on, so the label becomes the Pod's age plus what is asked for.
+
+use super::view::InstanceRow;
+use super::{GET_POD, Instances};
+use crate::aenv::rows::{Interner, One};
+use crate::call::Call;
+use crate::cluster::{Error, Failed, Resource, slim};
+use crate::syntax::{ObjectName, TTL, format_go_duration};
+use jiff::Timestamp;
+use serde_json::json;
+use std::sync::Arc;
+use tokio::time::Duration;
+
+const RENEW_POD: &str = "failed to renew pod";
+
+impl Instances {
+    /// Lets the instance `name` live for `ttl` from now on; `None`: for ever.
+    ///
+    /// # Errors
+    /// [`Failed`]; a Pod that does not exist is the API server's 404, and one that is being deleted is 409.
+    pub async fn renew_instance(
+        &self,
+        name: ObjectName,
+        ttl: Option<Duration>,
+        call: Call,
+    ) -> Result<One<InstanceRow>, Failed> {
+        let (cluster, memo) = (Arc::clone(self.writer.cluster()), self.memo.clone());
+        let write = move |call: Call| async move {
+            let pod = cluster.get::<slim::Pod>(Resource::Pods, &name, &call).await.map_err(Failed::to(GET_POD))?;
+            if pod.metadata.deleted_since().is_some() {
+                return Err(Failed::to(RENEW_POD)(Error::being_deleted(Resource::Pods, &name)));
+            }
+            let label = ttl.map(|ttl| format_go_duration(age(&pod) + ttl));
+            let patch = json!({"metadata": {"uid": pod.metadata.uid, "labels": {TTL: label}}});
+            let renewed = cluster.merge_patch::<slim::Pod>(Resource::Pods, &name, &patch, &call).await;
+            if renewed.as_ref().err().is_none_or(Error::leaves_outcome_open) {
+                memo.forget(&name);
+            }
+            let renewed = renewed.map_err(Failed::to(RENEW_POD))?;
+            Ok(One::new(InstanceRow::new(renewed, Timestamp::now(), &mut Interner::default())))
+        };
+        self.writer.finish(RENEW_POD, call, write).await
+    }
+}
+
+/// The time since the Pod's creation, in whole seconds, rounded up; zero if the clocks disagree.
+fn age(pod: &slim::Pod) -> Duration {
+    let created = pod.metadata.created_at();
+    let age = created.and_then(|created| Duration::try_from(Timestamp::now().duration_since(created)).ok());
+    Duration::from_secs(age.map_or(0, |age| age.as_secs() + 1))
+}
