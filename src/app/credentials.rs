@@ -1,18 +1,17 @@
-//! What guards the API's port, as the settings mean it.
+//! Credentials of the API's port, opened as the settings say.
 
 use crate::config::Settings;
 use crate::credentials::{
-    CertificateFiles, Credential, CredentialFault, CredentialFaults, Mounted, Source, TokensFile,
+    CertificateFiles, Credential, CredentialFault, CredentialFaults, Files, Mounted, Source, TokensFile,
 };
 use crate::reload::Metrics;
 use crate::telemetry::metrics::Registry;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// Tokens and certificates, each `None` if nobody asks for it.
 pub(super) struct Credentials {
-    pub(super) tokens: Option<Arc<Mounted<TokensFile>>>,
-    pub(super) certificates: Option<Arc<Mounted<CertificateFiles>>>,
+    pub(super) tokens: Option<Mounted<TokensFile>>,
+    pub(super) certificates: Option<Mounted<CertificateFiles>>,
 }
 
 impl Credentials {
@@ -30,10 +29,10 @@ impl Credentials {
     /// Says what is in force.
     pub(super) fn announce(&self) {
         if let Some(tokens) = &self.tokens {
-            log::info!("🔑 Callers need a token: {}", tokens.current());
+            log::info!("🔑 Callers need a token: {}", tokens.last());
         }
         if let Some(certificates) = &self.certificates {
-            log::info!("🔒 TLS with a certificate, {}", certificates.current());
+            log::info!("🔒 TLS with a certificate, {}", certificates.last());
         }
         for warning in self.warnings() {
             log::warn!("{warning}");
@@ -41,8 +40,10 @@ impl Credentials {
     }
 
     fn warnings(&self) -> Vec<String> {
-        let certificates = self.certificates.as_ref().map(|certificates| certificates.current());
-        certificates.iter().filter_map(|current| current.warning()).map(str::to_owned).collect()
+        let warning = |credential: &dyn Credential| credential.warning().map(str::to_owned);
+        let tokens = self.tokens.as_ref().and_then(|tokens| warning(&*tokens.last()));
+        let certificates = self.certificates.as_ref().and_then(|certificates| warning(&*certificates.last()));
+        tokens.into_iter().chain(certificates).collect()
     }
 }
 
@@ -55,9 +56,9 @@ pub fn check_credentials(settings: &Settings) -> Result<Vec<String>, CredentialF
     Credentials::open(settings, &Metrics::new(&Registry::new())).map(|opened| opened.warnings())
 }
 
-fn open<S: Source>(source: S, metrics: &Metrics, faults: &mut Vec<CredentialFault>) -> Option<Arc<Mounted<S>>> {
-    match Mounted::open(source, metrics.clone()) {
-        Ok(mounted) => Some(Arc::new(mounted)),
+fn open<S: Source>(source: S, metrics: &Metrics, faults: &mut Vec<CredentialFault>) -> Option<Mounted<S>> {
+    match Mounted::open(Files::new(source, metrics.clone())) {
+        Ok(mounted) => Some(mounted),
         Err(wrong) => {
             faults.extend(wrong);
             None

@@ -1,6 +1,7 @@
 //! The composition root: builds every layer from the settings, hands plain values down, serves, and drains.
 
 mod credentials;
+mod descriptors;
 pub mod doctor;
 mod namespace;
 pub mod reload;
@@ -234,7 +235,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let metrics = serve_metrics(server.metrics_addr, registry, guard)
         .map_err(listen("server.metrics_addr, --metrics-addr", server.metrics_addr))?;
     let limits = Limits {
-        connections: server.max_connections,
+        connections: descriptors::connections(server.max_connections),
         header_timeout: server.header_timeout,
         drain: patience(server.drain),
     };

@@ -1,10 +1,10 @@
-//! The settings: read from a file, the environment and the flags, checked as a whole, handed down as plain values.
+//! Settings: read from a file, the environment and the flags, checked as a whole, handed down as plain values.
 //!
 //! A later source wins: the defaults, the file, `SERVICE_DOMAIN_SUFFIX`, `AENV_CONTROLLER__SECTION__KEY`, the flags.
-//! All faults are found in one go. [`Settings`] and its keys are declared in `sections`; `sources` collects what was
-//! given, `reader` matches the two, `kind` knows what a key takes, `fault` says what is wrong. `reload` reads them all
-//! again while the controller runs, and `change` says what is different then. `main` alone loads settings; a layer gets
-//! the values that it needs, never this module.
+//! All faults are found in one go. `sections` is the table that declares [`Settings`] and its keys; `sources` collects
+//! the given values (`yaml` those of the file), `reader` matches them with the keys, `kind` is the type of a key, and
+//! `fault` is something wrong with a value. `reload` reads all sources again while the controller runs, and `change` is
+//! a key with a new value. Only `main` loads settings; a layer gets the values that it needs, never this module.
 
 mod change;
 pub mod cli;
@@ -19,6 +19,7 @@ mod sections;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod yaml;
 
 pub use change::{Applies, Change};
 pub use fault::{Fault, SettingsError};
@@ -39,14 +40,6 @@ pub const STANDARD_FILE: &str = "/etc/aenv/controller.yaml";
 
 /// The namespace if neither the settings nor the pod template name one.
 pub const DEFAULT_NAMESPACE: &str = "aenv-sandbox";
-
-/// What a variable's name begins with if it stands for a key. Two underscores: Kubernetes injects variables with one
-/// for each Service (`AENV_CONTROLLER_PORT`).
-const VARIABLE_PREFIX: &str = "AENV_CONTROLLER__";
-
-/// The variable by which AEnvironment's Helm chart sets `services.domain_suffix`. As any variable it is stronger than the
-/// file, which in the image names every key; the key's own variable is stronger still.
-const CHART_VARIABLE: &str = "SERVICE_DOMAIN_SUFFIX";
 
 impl Settings {
     /// Loads the settings: from the file that `flags` name or else [`STANDARD_FILE`], from `environment`, usually

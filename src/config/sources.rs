@@ -1,17 +1,28 @@
 //! Collects what was given: the chart's variable, the file, the environment, the flags.
 //!
-//! The crate `config` parses the file. The sources are kept side by side rather than merged into one of its trees:
-//! a merged value hides the weaker one's faults and no longer knows which variable or flag it came from.
+//! The sources are kept side by side rather than merged into one tree: a merged value hides the weaker one's faults and
+//! no longer knows which variable or flag it came from.
 
+use super::cli::{Flags, GoSetting};
 use super::fault::Fault;
 use super::given::{Entry, Given, Source};
-use super::{CHART_VARIABLE, VARIABLE_PREFIX};
-use crate::config::cli::{Flags, GoSetting};
-use ::config::{ConfigError, FileFormat, Format, Map, Value, ValueKind};
+use super::yaml;
+use crate::reload::read_text;
+use ::config::{Value, ValueKind};
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+
+/// The beginning of a variable's name that stands for a key. Two underscores: Kubernetes injects variables with one
+/// for each Service (`AENV_CONTROLLER_PORT`).
+const VARIABLE_PREFIX: &str = "AENV_CONTROLLER__";
+
+/// The variable by which AEnvironment's Helm chart sets `services.domain_suffix`. As any variable it is stronger than the
+/// file, which in the image names every key; the key's own variable is stronger still.
+const CHART_VARIABLE: &str = "SERVICE_DOMAIN_SUFFIX";
+
+/// The largest settings file, which is as large as a ConfigMap can be: 1 MiB.
+const MAX_BYTES: usize = 1 << 20;
 
 /// Everything that was given, the weakest first, and what is wrong with the sources themselves.
 #[derive(Debug, Default)]
@@ -75,8 +86,8 @@ impl Sources {
 
     fn file(&mut self, path: &Path, required: bool) {
         let source = Source::File(path.to_owned());
-        let sections = match fs::read_to_string(path) {
-            Ok(text) => parse(&text),
+        let sections = match read_text(path, MAX_BYTES) {
+            Ok(text) => yaml::sections(&text),
             Err(error) if error.kind() == ErrorKind::NotFound && !required => return,
             Err(error) => Err(format!("cannot be read: {error}")),
         };
@@ -101,22 +112,4 @@ impl Sources {
             value => self.push(source.clone(), name.to_owned(), Given::Yaml(value)),
         }
     }
-}
-
-/// The sections of a file, in a lasting order. A file without anything but comments has none.
-fn parse(text: &str) -> Result<BTreeMap<String, Value>, String> {
-    let text = text.trim_start_matches('\u{feff}');
-    let is_blank = |line: &str| matches!(line.trim(), "" | "---" | "...") || line.trim_start().starts_with('#');
-    if text.lines().all(is_blank) {
-        return Ok(BTreeMap::new());
-    }
-    let sections: Map<_, _> = FileFormat::Yaml.parse(None, text).map_err(|error| {
-        // Then it is valid YAML of another shape, which the error would repeat: somebody's token file, perhaps.
-        if error.is::<Box<ConfigError>>() {
-            "is not a settings file: there is no mapping of sections at its top level".to_owned()
-        } else {
-            format!("is not valid YAML: {error}")
-        }
-    })?;
-    Ok(sections.into_iter().collect())
 }

@@ -102,6 +102,7 @@ impl Source for CertificateFiles {
         let warning = untimely(&leaf, UnixTime::now(), &provider).map(|why| {
             format!("the certificate in {} {why}, so that callers will refuse it", self.certificate.display())
         });
+        let warning = warning.or_else(|| contents.loose_permissions());
         Ok(Certificates {
             server: Arc::new(server),
             ends: end(&leaf, &provider),
@@ -204,7 +205,7 @@ fn timestamp(time: UnixTime) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::Mounted;
+    use crate::credentials::{Files, Mounted};
     use crate::reload::Metrics;
     use crate::telemetry::metrics::Registry;
     use rcgen::{CertificateParams, KeyPair, date_time_ymd};
@@ -237,8 +238,8 @@ mod tests {
                 client_authorities: client_authorities.map(path),
             };
             let folder = format!("{}/", self.0.path().display());
-            let mounted = Mounted::open(source, Metrics::new(&Registry::new()));
-            mounted.map(|mounted| mounted.current()).map_err(|faults| faults.to_string().replace(&folder, ""))
+            let mounted = Mounted::open(Files::new(source, Metrics::new(&Registry::new())));
+            mounted.map(|mounted| mounted.last()).map_err(|faults| faults.to_string().replace(&folder, ""))
         }
 
         #[track_caller]

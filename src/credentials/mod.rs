@@ -1,8 +1,8 @@
-//! What guards the API's port: who may ask ([`Tokens`]), and with which certificate it answers ([`Certificates`]).
+//! Credentials of the API's port: bearer tokens ([`Tokens`]) and TLS certificates ([`Certificates`]).
 //!
 //! Both come from files that somebody else mounts and renews, usually Secrets. [`Mounted`] reads them again when they
-//! change and keeps the last good ones. Nothing that is secret leaves this module: faults name files and lines, never
-//! what stands there.
+//! change and keeps the last good ones. Nothing that is secret leaves this module: faults name files and lines, but
+//! never their contents.
 
 mod certificates;
 mod fault;
@@ -11,7 +11,7 @@ mod tokens;
 
 pub use certificates::{CertificateFiles, Certificates};
 pub use fault::{CredentialFault, CredentialFaults};
-pub use mounted::{Contents, Credential, Mounted, Source};
+pub use mounted::{Contents, Credential, Files, Mounted, Source};
 pub use tokens::{Caller, Scope, Tokens, TokensFile};
 
 /// A SHA-256, by which secrets are compared and kept.

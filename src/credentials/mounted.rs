@@ -1,27 +1,22 @@
-//! Keeps a credential up to date with its files.
+//! Credentials of mounted files: read again as [`Mounted`] does it.
 //!
-//! As the folder of the templates, the files are compared with what was read before when somebody needs the credential,
-//! at most once a second: no watch and no thread, and no way of changing a file that could be missed. Between two looks
-//! only a hash of the files is kept. (A mount with `subPath` never changes.)
-//!
-//! Files that turn bad lock nobody out and let nobody in: the last good credential stays, with one warning for each new
-//! state of the files.
+//! Between two looks only a hash of the files is kept. Files that turn bad lock nobody out and let nobody in.
 
 use super::{CredentialFault, CredentialFaults, Hash, hash};
-use crate::reload::{Metrics, Outcome};
+use crate::reload::{self, Metrics, MountedFile, Outcome, read_file};
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::time::{Duration, Instant};
 
-/// How long the files are taken to be what they were. kubelet takes a minute to bring a change to the node.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The largest file, as of a Secret: 1 MiB.
+const MAX_BYTES: usize = 1 << 20;
 
-/// Where a credential comes from.
-pub trait Source {
-    /// What is made of the files.
+/// A credential that is read again when its files change.
+pub type Mounted<S> = reload::Mounted<Files<S>>;
+
+/// The source of a credential.
+pub trait Source: Send + Sync + 'static {
+    /// The credential that is made of the files.
     type Credential: Credential;
 
     /// The credential's name, in the log and as a metric label.
@@ -30,31 +25,29 @@ pub trait Source {
     /// The files that it is made of.
     fn files(&self) -> Vec<&Path>;
 
-    /// Makes it of what the files hold.
+    /// Makes it of the contents of the files.
     ///
     /// # Errors
     /// Everything that is wrong with them.
     fn make(&self, contents: &Contents) -> Result<Self::Credential, CredentialFaults>;
 }
 
-/// What was made of the files; displayed, it says for the log what is in force, and no secret.
-pub trait Credential: Display {
-    /// What somebody should know though the credential is used.
-    fn warning(&self) -> Option<&str> {
-        None
-    }
+/// A credential; displayed, it says for the log what is in force, and no secret.
+pub trait Credential: Display + Send + Sync + 'static {
+    /// A warning for the operator about a credential that is used all the same.
+    fn warning(&self) -> Option<&str>;
 }
 
-/// What the files of a source hold, or why one cannot be read.
-pub struct Contents(BTreeMap<PathBuf, Result<Vec<u8>, String>>);
+/// The contents of the files of a source, or the reason why one cannot be read.
+pub struct Contents(BTreeMap<PathBuf, Result<MountedFile, String>>);
 
 impl Contents {
     fn read(files: Vec<&Path>) -> Self {
-        let read = |file: &Path| fs::read(file).map_err(|error| error.to_string());
+        let read = |file: &Path| read_file(file, MAX_BYTES).map_err(|error| error.to_string());
         Self(files.into_iter().map(|file| (file.to_owned(), read(file))).collect())
     }
 
-    /// What `file` holds.
+    /// The contents of `file`.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -63,71 +56,57 @@ impl Contents {
     /// If it is none of the source's files.
     pub fn of(&self, file: &Path) -> Result<&[u8], CredentialFault> {
         match self.0.get(file).expect("it is one of the source's files") {
-            Ok(bytes) => Ok(bytes),
+            Ok(file) => Ok(&file.bytes),
             Err(why) => Err(CredentialFault::of_file(file, format!("cannot be read: {why}"))),
         }
     }
 
-    /// By what it is seen that they have changed.
-    fn print(&self) -> Vec<Result<Hash, String>> {
-        self.0.values().map(|read| read.as_ref().map(|bytes| hash(bytes)).map_err(String::clone)).collect()
+    /// A warning about a file that every user of the machine may write.
+    pub(super) fn loose_permissions(&self) -> Option<String> {
+        let (file, _) = self.0.iter().find(|(_, read)| read.as_ref().is_ok_and(|file| file.world_writable))?;
+        Some(format!("{} is writable by everybody on this machine: chmod o-w", file.display()))
     }
 }
 
-/// A credential that is re-read when its files change.
-pub struct Mounted<S: Source> {
+/// The files of a source, and the metrics that count how often they are read again.
+pub struct Files<S> {
     source: S,
     metrics: Metrics,
-    state: Mutex<State<S::Credential>>,
 }
 
-struct State<C> {
-    current: Arc<C>,
-    /// What the files were when they were last looked at; `current` may be from before.
-    seen: Vec<Result<Hash, String>>,
-    looked: Instant,
+impl<S: Source> Files<S> {
+    /// The files of `source`.
+    pub fn new(source: S, metrics: Metrics) -> Self {
+        Self { source, metrics }
+    }
 }
 
-impl<S: Source> Mounted<S> {
-    /// Reads the credential. `metrics` counts how often it is read again.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the files now.
-    pub fn open(source: S, metrics: Metrics) -> Result<Self, CredentialFaults> {
-        let contents = Contents::read(source.files());
-        let current = Arc::new(source.make(&contents)?);
-        let state = State { current, seen: contents.print(), looked: Instant::now() };
-        Ok(Self { source, metrics, state: Mutex::new(state) })
+impl<S: Source> reload::Source for Files<S> {
+    type Contents = Contents;
+    type Fingerprint = Vec<Result<(Hash, bool), String>>;
+    type Value = S::Credential;
+    type Faults = CredentialFaults;
+
+    fn read(&self) -> Contents {
+        Contents::read(self.source.files())
     }
 
-    /// The credential as it is now, or the last good one.
-    #[must_use]
-    pub fn current(&self) -> Arc<S::Credential> {
-        self.at(Instant::now())
+    fn fingerprint(contents: &Contents) -> Self::Fingerprint {
+        let of_file = |file: &MountedFile| (hash(&file.bytes), file.world_writable);
+        contents.0.values().map(|read| read.as_ref().map(of_file).map_err(String::clone)).collect()
     }
 
-    fn at(&self, now: Instant) -> Arc<S::Credential> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_duration_since(state.looked) >= LOOK_AGAIN {
-            state.looked = now;
-            let contents = Contents::read(self.source.files());
-            let print = contents.print();
-            if print != state.seen {
-                state.seen = print;
-                self.reload(&mut state, &contents);
-            }
-        }
-        Arc::clone(&state.current)
+    fn make(&self, contents: &Contents, _: Option<&S::Credential>) -> Result<S::Credential, CredentialFaults> {
+        self.source.make(contents)
     }
 
-    fn reload(&self, state: &mut State<S::Credential>, contents: &Contents) {
-        let outcome = match self.source.make(contents) {
+    fn reloaded(&self, outcome: Result<&S::Credential, &CredentialFaults>) {
+        let outcome = match outcome {
             Ok(credential) => {
-                log::info!("{} re-read: {credential}", S::NAME);
+                log::info!("{} read again: {credential}", S::NAME);
                 if let Some(warning) = credential.warning() {
                     log::warn!("{warning}");
                 }
-                state.current = Arc::new(credential);
                 Outcome::Applied
             }
             Err(faults) => {
@@ -145,8 +124,10 @@ mod tests {
     use super::*;
     use crate::credentials::Scope;
     use crate::telemetry::metrics::Registry;
-    use std::os::unix::fs::symlink;
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
     use tempfile::TempDir;
+    use tokio::time::{Duration, advance};
 
     /// A Secret with a tokens file, mounted as kubelet does it.
     struct Secret {
@@ -179,20 +160,20 @@ mod tests {
     struct Watched {
         mounted: Mounted<TokensFile>,
         registry: Registry,
-        start: Instant,
     }
 
     impl Watched {
         fn open(secret: &Secret) -> Self {
             let source = TokensFile::new(secret.mount.path().join("tokens"));
             let registry = Registry::new();
-            let mounted = Mounted::open(source, Metrics::new(&registry)).unwrap();
-            Self { mounted, registry, start: Instant::now() }
+            let mounted = Mounted::open(Files::new(source, Metrics::new(&registry))).unwrap();
+            Self { mounted, registry }
         }
 
-        /// Which tokens are known after so many seconds.
-        fn after(&self, seconds: u64) -> [Option<Scope>; 2] {
-            let tokens = self.mounted.at(self.start + Duration::from_secs(seconds));
+        /// The tokens that are known after another second.
+        async fn after_a_second(&self) -> [Option<Scope>; 2] {
+            advance(Duration::from_secs(1)).await;
+            let tokens = self.mounted.current().await;
             [ONE, TWO].map(|token| tokens.caller(token).map(|caller| caller.scope))
         }
 
@@ -206,32 +187,43 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_swapped_secret_is_seen_within_a_second() {
+    #[tokio::test(start_paused = true)]
+    async fn a_swapped_secret_is_seen_within_a_second() {
         let mut secret = Secret::of(&format!("{ONE} read"));
         let watched = Watched::open(&secret);
         secret.publish(&format!("{TWO} write"));
-        assert_eq!(watched.after(0), [Some(Scope::Read), None]);
-        assert_eq!(watched.after(1), [None, Some(Scope::Write)]);
+        assert_eq!(watched.after_a_second().await, [None, Some(Scope::Write)]);
         watched.reloads("applied", 1);
         watched.reloads("refused", 0);
     }
 
-    #[test]
-    fn broken_files_change_nothing_and_are_told_once() {
+    #[tokio::test(start_paused = true)]
+    async fn broken_files_change_nothing_and_are_counted_once() {
         let mut secret = Secret::of(&format!("{ONE} read"));
         let watched = Watched::open(&secret);
-        for (second, broken) in [(1, "short read"), (3, "")] {
+        for broken in ["short read", "", &"x".repeat(MAX_BYTES + 1)] {
             secret.publish(broken);
-            assert_eq!(watched.after(second), [Some(Scope::Read), None]);
-            assert_eq!(watched.after(second + 1), [Some(Scope::Read), None]);
+            assert_eq!(watched.after_a_second().await, [Some(Scope::Read), None]);
+            assert_eq!(watched.after_a_second().await, [Some(Scope::Read), None]);
         }
-        watched.reloads("refused", 2);
-        fs::remove_file(secret.mount.path().join("..data")).unwrap();
-        assert_eq!(watched.after(5), [Some(Scope::Read), None]);
         watched.reloads("refused", 3);
+        fs::remove_file(secret.mount.path().join("..data")).unwrap();
+        assert_eq!(watched.after_a_second().await, [Some(Scope::Read), None]);
+        watched.reloads("refused", 4);
         secret.publish(&format!("{TWO} read"));
-        assert_eq!(watched.after(6), [None, Some(Scope::Read)]);
+        assert_eq!(watched.after_a_second().await, [None, Some(Scope::Read)]);
         watched.reloads("applied", 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tokens_that_everybody_may_write_are_warned_of() {
+        let secret = Secret::of(&format!("{ONE} read"));
+        let watched = Watched::open(&secret);
+        assert_eq!(watched.mounted.last().warning(), None);
+        let file = secret.mount.path().join("tokens");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+        watched.after_a_second().await;
+        let tokens = watched.mounted.last();
+        assert!(tokens.warning().is_some_and(|warning| warning.contains(file.to_str().unwrap())));
     }
 }

@@ -43,7 +43,10 @@ pub struct Caller {
 }
 
 /// The tokens that are known.
-pub struct Tokens(Vec<(Hash, Caller)>);
+pub struct Tokens {
+    known: Vec<(Hash, Caller)>,
+    warning: Option<String>,
+}
 
 impl Tokens {
     /// Whose token this is. `None`: nobody's.
@@ -51,7 +54,9 @@ impl Tokens {
     pub fn caller(&self, token: &str) -> Option<&Caller> {
         let given = hash(token.as_bytes());
         // All of them are looked at, wherever the one is that fits.
-        self.0.iter().fold(None, |found, (known, caller)| if known.ct_eq(&given).into() { Some(caller) } else { found })
+        self.known
+            .iter()
+            .fold(None, |found, (known, caller)| if known.ct_eq(&given).into() { Some(caller) } else { found })
     }
 
     /// Reads the lines of `file`.
@@ -77,7 +82,7 @@ impl Tokens {
         if tokens.is_empty() && faults.is_empty() {
             faults.push(CredentialFault::of_file(file, "holds no token, so nobody could ask anything"));
         }
-        CredentialFaults::none_of(faults).map(|()| Self(tokens))
+        CredentialFaults::none_of(faults).map(|()| Self { known: tokens, warning: None })
     }
 }
 
@@ -112,11 +117,15 @@ fn is_bearer_token(token: &str) -> bool {
     !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))
 }
 
-impl Credential for Tokens {}
+impl Credential for Tokens {
+    fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+}
 
 impl fmt::Display for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let of = |scope| self.0.iter().filter(|(_, caller)| caller.scope == scope).count();
+        let of = |scope| self.known.iter().filter(|(_, caller)| caller.scope == scope).count();
         write!(f, "{} for reading, {} for writing", of(Scope::Read), of(Scope::Write))
     }
 }
@@ -145,7 +154,8 @@ impl Source for TokensFile {
         let Ok(text) = std::str::from_utf8(contents.of(&self.0)?) else {
             return Err(CredentialFault::of_file(&self.0, "is not text").into());
         };
-        Tokens::parse(&self.0, text)
+        let tokens = Tokens::parse(&self.0, text)?;
+        Ok(Tokens { warning: contents.loose_permissions(), ..tokens })
     }
 }
 

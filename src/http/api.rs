@@ -12,11 +12,10 @@ use crate::credentials::{Mounted, TokensFile};
 use crate::memo;
 use crate::reload::Live;
 use crate::throttle::{self, Throttle};
-use std::sync::Arc;
 use tokio::time::Duration;
 
 /// The tokens of callers. `None`: everybody may ask.
-pub type Guard = Option<Arc<Mounted<TokensFile>>>;
+pub type Guard = Option<Mounted<TokensFile>>;
 
 /// What one request may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

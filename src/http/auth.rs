@@ -33,7 +33,7 @@ pub(super) async fn authorize(
     if let Some(tokens) = &api.guard {
         let needed = scope_of(request.method());
         if !(needed == Scope::Read && OPEN.contains(&request.path())) {
-            match caller(&tokens.current(), request.headers(), needed) {
+            match caller(&*tokens.current().await, request.headers(), needed) {
                 Ok(caller) => _ = request.extensions_mut().insert(caller),
                 Err(refused) => return Ok(request.error_response(ApiError::from(refused)).map_into_right_body()),
             }

@@ -43,7 +43,7 @@ async fn render_metrics(
     guard: Data<Guard>,
 ) -> Result<HttpResponse, ApiError> {
     if let Some(tokens) = guard.as_ref() {
-        caller(&tokens.current(), request.headers(), Scope::Read)?;
+        caller(&*tokens.current().await, request.headers(), Scope::Read)?;
     }
     Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, metrics::CONTENT_TYPE)).body(metrics.render()))
 }

@@ -99,7 +99,7 @@ pub fn serve_api(
     addr: SocketAddr,
     api: Arc<Api>,
     limits: Limits,
-    certificates: Option<Arc<Mounted<CertificateFiles>>>,
+    certificates: Option<Mounted<CertificateFiles>>,
     more: Option<MoreRoutes>,
 ) -> io::Result<Listener> {
     let app = move || {

@@ -6,7 +6,6 @@
 use crate::credentials::{CertificateFiles, Mounted};
 use crate::telemetry::log_limiter::LogLimiter;
 use std::io;
-use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -21,14 +20,14 @@ pub(super) type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 /// What happens to a new connection before its first request.
 pub(super) struct Entrance {
-    certificates: Option<Arc<Mounted<CertificateFiles>>>,
+    certificates: Option<Mounted<CertificateFiles>>,
     patience: Duration,
     failures: LogLimiter,
 }
 
 impl Entrance {
     /// With `certificates`, if connections are to be encrypted; `patience` is how long a handshake may take.
-    pub(super) fn new(certificates: Option<Arc<Mounted<CertificateFiles>>>, patience: Duration) -> Self {
+    pub(super) fn new(certificates: Option<Mounted<CertificateFiles>>, patience: Duration) -> Self {
         Self { certificates, patience, failures: LogLimiter::every(FAILURES_LOGGED) }
     }
 
@@ -39,7 +38,7 @@ impl Entrance {
     pub(super) async fn pass(&self, stream: TcpStream) -> io::Result<Wire> {
         let Some(certificates) = &self.certificates else { return Ok(Either::Left(stream)) };
         let peer = stream.peer_addr();
-        let handshake = TlsAcceptor::from(certificates.current().server()).accept(stream);
+        let handshake = TlsAcceptor::from(certificates.current().await.server()).accept(stream);
         let outcome = timeout(self.patience, handshake).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         if let Err(error) = &outcome {
             let peer = peer.map_or_else(|_| "a caller".to_owned(), |peer| peer.to_string());

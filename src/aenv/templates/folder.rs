@@ -1,5 +1,6 @@
 //! The files of a folder of templates.
 
+use crate::reload::read_text;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -9,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// Where kubelet keeps the files of a mounted ConfigMap: the mount's own files are links through this link, which is
 /// swapped when the ConfigMap changes.
 const CONFIG_MAP_DATA: &str = "..data";
+
+/// The largest template, which is as large as a ConfigMap can be: 1 MiB.
+const MAX_BYTES: usize = 1 << 20;
 
 /// A folder as it was at one moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +62,7 @@ fn files(dir: &Path) -> io::Result<BTreeMap<String, File>> {
         let Some(stem) = name.file_stem().filter(|_| !hidden && name.extension() == Some(OsStr::new("yaml"))) else {
             continue;
         };
-        let text = fs::read_to_string(data.join(&name)).map_err(|error| format!("cannot be read: {error}"));
+        let text = read_text(&data.join(&name), MAX_BYTES).map_err(|error| format!("cannot be read: {error}"));
         files.insert(stem.to_string_lossy().into_owned(), File { path: dir.join(&name), text });
     }
     Ok(files)
