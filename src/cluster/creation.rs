@@ -1,121 +1,82 @@
-//! All or nothing: the objects that one request makes, and their removal if it does not come to an end.
+//! Creation: the objects that one request makes, all of them or none.
 //!
-//! A caller that hangs up, a deadline and a failed step all mean the same: what this request made is removed again,
-//! and only that. An object whose create has an open outcome counts as made.
+//! A caller that hangs up, a deadline and a failed step all mean the same: the objects that this request made are removed
+//! again, and only those. An object whose create has an open outcome counts as made. An object that somebody else has come
+//! to use is not removed: its users take its mark over ([`Creation::take_over`]) or off ([`Creation::ensure`]), and each
+//! removal has the object's version as a precondition, so that one of the two finds out.
+//!
+//! A replica that is killed in the middle leaves objects behind. The same create asked again finds them by their fingerprint
+//! ([`Creation::earlier`]) and goes on from there.
 
 use super::client::Cluster;
 use super::error::{Error, Failed};
+use super::marks::{Fingerprint, Marks, RequestId, Stored};
 use super::resource::Resource;
 use super::slim::Deployment;
-use super::write::{NotCreated, RequestId};
+use super::write::{NotCreated, Removal};
 use crate::call::{Call, Lane};
 use crate::syntax::{ListFilter, ObjectName};
-use crate::telemetry::request_context::carried;
+use http::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::runtime::Handle;
-use tokio::time::{Duration, Instant, sleep, timeout_at};
-use tokio_util::task::TaskTracker;
+use tokio::time::{Duration, Instant, sleep};
 
-/// How long a removal is tried: as long as an API server needs to come back from a restart.
-const UNDO_DEADLINE: Duration = Duration::from_secs(60);
+/// How long a removal is tried. An API server may ask twice for half a minute, and needs as long to come back from a restart.
+const UNDO_TIME: Duration = Duration::from_secs(120);
 
 /// The pause before a failed removal is tried again, and before an object that may still come into being is looked
-/// for a second time: what the API server had accepted before a connection was cut is stored by then.
+/// for a second time: a create that the API server had accepted before its connection was cut is stored by then.
 const UNDO_PAUSE: Duration = Duration::from_secs(1);
 
-/// Where writes run: in tasks of their own, so that none ends halfway because its caller has hung up.
-#[derive(Clone)]
-pub struct Writer {
-    cluster: Arc<Cluster>,
-    runtime: Handle,
-    tasks: TaskTracker,
+/// The longest such pause, however long the API server or our own throttle asks for: the gate may open earlier.
+const LONGEST_UNDO_PAUSE: Duration = Duration::from_secs(5);
+
+/// How often an object is marked anew because it was changed meanwhile. Its controller changes a new object a few times.
+const MARK_ROUNDS: usize = 10;
+
+/// Identity of a create beyond the one request.
+#[derive(Debug, Clone, Default)]
+pub struct Intent {
+    fingerprint: Option<Fingerprint>,
+    repeatable: bool,
 }
 
-impl Writer {
-    /// Writes to `cluster`, run on `runtime`.
+impl Intent {
+    /// A create that finds objects of the same `fingerprint` completes them instead of failing.
     #[must_use]
-    pub fn new(cluster: Arc<Cluster>, runtime: Handle) -> Self {
-        Self { cluster, runtime, tasks: TaskTracker::new() }
+    pub fn of(fingerprint: Fingerprint) -> Self {
+        Self { fingerprint: Some(fingerprint), repeatable: false }
     }
 
-    /// The API server.
+    /// The same, for a caller that asks again if it gets no answer: objects that were all made stay even if the caller has
+    /// gone.
     #[must_use]
-    pub fn cluster(&self) -> &Arc<Cluster> {
-        &self.cluster
+    pub fn repeatable(self) -> Self {
+        Self { repeatable: true, ..self }
     }
 
-    /// Waits until no write is under way, and no undoing. There should be no new ones by then.
-    pub async fn ended(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-
-    /// Runs `write` to its end, whether the caller waits for it or not. It is given `call` in the lane of writes, wanted
-    /// only while the caller waits: nothing is begun, and nothing tried again, for a caller that has gone and may have
-    /// done something else since.
-    ///
-    /// # Errors
-    /// That of `write`; or [`Error::Deadline`] at `action`, if the call's deadline passes before.
-    pub async fn finish<T, F, Fut>(&self, action: &'static str, call: Call, write: F) -> Result<T, Failed>
-    where
-        T: Send + 'static,
-        F: FnOnce(Call) -> Fut,
-        Fut: Future<Output = Result<T, Failed>> + Send + 'static,
-    {
-        let caller = Arc::new(());
-        let watched = Arc::downgrade(&caller);
-        let deadline = call.deadline();
-        let call = call.in_lane(Lane::Write).while_wanted(move || watched.strong_count() > 0);
-        let task = self.tasks.spawn_on(carried(write(call)), &self.runtime);
-        let outcome = match timeout_at(deadline, task).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(lost)) => Err(Failed::to(action)(Error::Internal(lost.to_string()))),
-            Err(_) => Err(Failed::to(action)(Error::Deadline)),
-        };
-        drop(caller);
-        outcome
-    }
-
-    /// Runs `make`, and undoes what it made unless it succeeds while the caller still waits; then, if it has made
-    /// anything at all, runs `ended`.
-    ///
-    /// # Errors
-    /// As [`Writer::finish`]. An error of `make` is told when the undoing has ended.
-    pub async fn all_or_nothing<T, F, Fut>(
-        &self,
-        action: &'static str,
-        call: Call,
-        make: F,
-        ended: impl FnOnce() + Send + 'static,
-    ) -> Result<T, Failed>
-    where
-        T: Send + 'static,
-        F: FnOnce(Arc<Creation>, Call) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, Failed>> + Send,
-    {
-        let creation = Arc::new(Creation::new(Arc::clone(&self.cluster)));
-        self.finish(action, call, move |call| async move {
-            let mut outcome = make(Arc::clone(&creation), call.clone()).await;
-            let touched = creation.has_made_something();
-            if outcome.is_err() || !call.is_wanted() {
-                creation.undo().await;
-                outcome = outcome.and(Err(Failed::to(action)(Error::Deadline)));
-            }
-            if touched {
-                ended();
-            }
-            outcome
-        })
-        .await
+    pub(super) fn may_be_repeated(&self) -> bool {
+        self.repeatable
     }
 }
 
-/// What one request has made so far.
+/// An object that has the name of one to be created.
+#[derive(Debug)]
+pub enum Earlier {
+    /// Made by the same create, asked before.
+    Same(Stored),
+    /// Made by another one, or being deleted.
+    Other,
+    /// Gone meanwhile.
+    NotFound,
+}
+
+/// The objects that one request has made so far.
 pub struct Creation {
     cluster: Arc<Cluster>,
-    id: RequestId,
+    marks: Marks,
     made: Mutex<Vec<Made>>,
 }
 
@@ -125,11 +86,14 @@ struct Made {
     name: ObjectName,
     /// Whether the API server said so.
     sure: bool,
+    /// The resource whose object of the same name completes it, if it was taken over: then it stays.
+    last: Option<Resource>,
 }
 
 impl Creation {
-    fn new(cluster: Arc<Cluster>) -> Self {
-        Self { cluster, id: RequestId::random(), made: Mutex::default() }
+    pub(super) fn new(cluster: Arc<Cluster>, intent: Intent) -> Self {
+        let marks = Marks { id: RequestId::random(), fingerprint: intent.fingerprint };
+        Self { cluster, marks, made: Mutex::default() }
     }
 
     /// Creates one more object, unless nobody waits for the whole any more.
@@ -147,61 +111,174 @@ impl Creation {
         if !call.is_wanted() {
             return Err(Failed::to(action)(Error::Deadline));
         }
-        let outcome = self.cluster.create(resource, name, object, self.id, call).await;
+        let call = if self.has_made_something() { call.clone().continuing() } else { call.clone() };
+        let outcome = self.cluster.create(resource, name, object, &self.marks, &call).await;
         if outcome.as_ref().err().is_none_or(|failed| failed.may_exist) {
-            let made = Made { resource, name: name.clone(), sure: outcome.is_ok() };
-            self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
+            self.has_made(Made { resource, name: name.clone(), sure: outcome.is_ok(), last: None });
         }
         outcome.map_err(|NotCreated { error, .. }| Failed::to(action)(error))
     }
 
-    fn has_made_something(&self) -> bool {
+    /// Sees to it that the object `name` exists, to be shared with other requests: uses it as it is, or creates it.
+    ///
+    /// An object that another request has made is released from it first, so that it stays whatever becomes of that
+    /// request. It is then nobody's to undo.
+    ///
+    /// # Errors
+    /// [`Failed`] at `action`; 409 if the object is being deleted: its users would lose it a moment later.
+    pub async fn ensure(
+        &self,
+        resource: Resource,
+        name: &ObjectName,
+        object: &impl Serialize,
+        action: &'static str,
+        call: &Call,
+    ) -> Result<(), Failed> {
+        let failed = Failed::to(action);
+        let mut call = call.clone();
+        for _ in 0..MARK_ROUNDS {
+            let found = self.cluster.stored(resource, name, &call).await.map_err(&failed)?;
+            call = call.continuing();
+            let Some(stored) = found else {
+                match self.create::<Value>(resource, name, object, action, &call).await {
+                    // Somebody else has made it since the look.
+                    Err(failed) if failed.source.is_already_exists() => continue,
+                    outcome => return outcome.map(drop),
+                }
+            };
+            if stored.is_being_deleted() {
+                return Err(failed(Error::being_deleted(resource, name)));
+            }
+            if !stored.has_maker() {
+                return Ok(());
+            }
+            let released = stored.released().map_err(&failed)?;
+            match self.cluster.replace::<Value>(resource, name, &released, &call).await {
+                Err(error) if error.has_status(StatusCode::CONFLICT) || error.has_status(StatusCode::NOT_FOUND) => {}
+                Err(error) if error.has_status(StatusCode::FORBIDDEN) => {
+                    // The role of an earlier version. A failed create of somebody else may then take the object along.
+                    log::warn!("{} {name} is used as it is: {error}", resource.plural());
+                    return Ok(());
+                }
+                outcome => return outcome.map(drop).map_err(&failed),
+            }
+        }
+        Err(failed(Error::taken(resource, name)))
+    }
+
+    /// Looks at the object that has the name of one to be created.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn earlier(&self, resource: Resource, name: &ObjectName, call: &Call) -> Result<Earlier, Error> {
+        let stored = self.cluster.stored(resource, name, call).await?;
+        let Some(stored) = stored else { return Ok(Earlier::NotFound) };
+        let same = self.marks.fingerprint.as_ref().is_some_and(|fingerprint| stored.has_fingerprint(fingerprint));
+        Ok(if same && !stored.is_being_deleted() { Earlier::Same(stored) } else { Earlier::Other })
+    }
+
+    /// Takes over the object `name` that the same create has made before: from now on it is undone with this one, and not
+    /// with the earlier one. `stored` is how it was found, `last` the resource whose object of the same name is made last:
+    /// once there is one, the whole is complete, and is left alone.
+    ///
+    /// # Errors
+    /// [`Error`]; 409 if it has been removed or replaced by another one meanwhile.
+    pub async fn take_over<T: DeserializeOwned>(
+        &self,
+        resource: Resource,
+        name: &ObjectName,
+        mut stored: Stored,
+        last: Resource,
+        call: &Call,
+    ) -> Result<T, Error> {
+        for _ in 0..MARK_ROUNDS {
+            let marked = stored.marked(&self.marks)?;
+            match self.cluster.replace::<T>(resource, name, &marked, call).await {
+                Err(error) if error.has_status(StatusCode::CONFLICT) => {}
+                Err(error) if error.has_status(StatusCode::NOT_FOUND) => break,
+                outcome => {
+                    if outcome.as_ref().err().is_none_or(Error::leaves_outcome_open) {
+                        self.has_made(Made { resource, name: name.clone(), sure: outcome.is_ok(), last: Some(last) });
+                    }
+                    return outcome;
+                }
+            }
+            match self.earlier(resource, name, call).await? {
+                Earlier::Same(found) => stored = found,
+                Earlier::Other | Earlier::NotFound => break,
+            }
+        }
+        Err(Error::taken(resource, name))
+    }
+
+    pub(super) fn has_made_something(&self) -> bool {
         !self.made.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// Removes what was made, the latest first.
-    async fn undo(&self) {
+    fn has_made(&self, made: Made) {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner).push(made);
+    }
+
+    /// Removes what was made, the latest first. Objects that cannot be removed in time keep their marks, so that the same
+    /// create asked again completes them.
+    pub(super) async fn undo(&self) {
         let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
+        let call = Call::until(Instant::now() + UNDO_TIME).in_lane(Lane::Write).continuing();
         for made in made.iter().rev() {
             let Made { resource, name, .. } = made;
-            let call = Call::until(Instant::now() + UNDO_DEADLINE).in_lane(Lane::Write).continuing();
             match self.remove(made, &call).await {
-                Ok(true) => log::info!("undone: {} {name}", resource.plural()),
-                Ok(false) => {
-                    log::info!("not undone, since another service uses it by now: {} {name}", resource.plural())
+                Ok(Removal::Removed | Removal::NotFound) => log::info!("undone: {} {name}", resource.plural()),
+                Ok(Removal::NotOurs) => {
+                    log::info!("not undone, since another request uses it by now: {} {name}", resource.plural());
                 }
                 Err(error) => log::error!("left behind by a failed create: {} {name}: {error}", resource.plural()),
             }
         }
     }
 
-    /// False if it has to stay.
-    async fn remove(&self, made: &Made, call: &Call) -> Result<bool, Error> {
+    async fn remove(&self, made: &Made, call: &Call) -> Result<Removal, Error> {
         let mut looked = made.sure;
         loop {
-            let removed = match self.is_shared(made, call).await {
-                Ok(true) => return Ok(false),
-                Ok(false) => self.cluster.delete_own(made.resource, &made.name, self.id, call).await,
-                Err(error) => Err(error),
+            let pause = match self.try_remove(made, call).await {
+                Ok(Removal::NotFound) if !looked => {
+                    looked = true;
+                    UNDO_PAUSE
+                }
+                Ok(removal) => return Ok(removal),
+                Err(error) if !may_pass(&error) || call.remaining() <= UNDO_PAUSE => return Err(error),
+                Err(error) => {
+                    log::warn!("undoing {} {}, which is tried again: {error}", made.resource.plural(), made.name);
+                    error.retry_after().unwrap_or_default().clamp(UNDO_PAUSE, LONGEST_UNDO_PAUSE)
+                }
             };
-            match removed {
-                Ok(found) if found || looked => return Ok(true),
-                Ok(_) => looked = true,
-                Err(error) if !error.is_transient() || call.remaining() <= UNDO_PAUSE => return Err(error),
-                Err(error) => log::warn!("undoing {} {}: {error}", made.resource.plural(), made.name),
-            }
-            sleep(UNDO_PAUSE).await;
+            sleep(pause).await;
         }
     }
 
-    /// Whether a Deployment mounts it: a claim that was just made may have been found, and used, by somebody else.
-    async fn is_shared(&self, made: &Made, call: &Call) -> Result<bool, Error> {
-        if made.resource != Resource::Claims {
-            return Ok(false);
+    async fn try_remove(&self, made: &Made, call: &Call) -> Result<Removal, Error> {
+        let Made { resource, name, last, .. } = made;
+        if *resource == Resource::Claims && self.is_mounted(name, call).await? {
+            return Ok(Removal::NotOurs);
         }
+        if let Some(last) = last
+            && self.cluster.stored(*last, name, call).await?.is_some()
+        {
+            return Ok(Removal::NotOurs);
+        }
+        self.cluster.delete_own(*resource, name, self.marks.id, call).await
+    }
+
+    /// Whether a Deployment mounts the claim, of which not everybody tells the claim.
+    async fn is_mounted(&self, claim: &ObjectName, call: &Call) -> Result<bool, Error> {
         let all = ListFilter::default();
-        let mounts = |deployment: Deployment| deployment.claim_name() == Some(made.name.as_str());
+        let mounts = |deployment: Deployment| deployment.claim_name() == Some(claim.as_str());
         let deployments = self.cluster.list(Resource::Deployments, &all, call, mounts).await?;
         Ok(deployments.rows.contains(&true))
     }
+}
+
+/// Whether a removal that failed so may succeed later: an API server or a throttle that is overloaded, or an object that was
+/// changed between the look and the removal.
+fn may_pass(error: &Error) -> bool {
+    error.is_transient() || matches!(error, Error::Refused(_)) || error.has_status(StatusCode::CONFLICT)
 }

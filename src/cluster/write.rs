@@ -1,45 +1,41 @@
-//! Writing: create, replace and delete, such that nothing is made twice and nothing of ours is lost sight of.
+//! Writes: create, replace and delete. Nothing is made twice, and nothing of ours is lost sight of.
 //!
 //! A create may be stored although its answer never came (time-out, cut connection, a server error). So each object
-//! carries the id of the request that made it, and an open outcome is settled by reading the object back, never by
-//! a blind second attempt. Names are chosen before the first attempt, so that none can make a second object.
+//! carries the id of the request that made it ([`super::marks`]), and an open outcome is settled by reading the object
+//! back, never by a blind second attempt. Names are chosen before the first attempt, so that none makes a second object.
 
 use super::client::{Cluster, built};
 use super::error::Error;
+use super::marks::{Marks, RequestId, Stored};
 use super::resource::Resource;
 use crate::call::{Call, Operation};
 use crate::syntax::ObjectName;
 use bytes::Bytes;
 use http::StatusCode;
 use kube::api::{DeleteParams, PostParams, Preconditions};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
-use uuid::Uuid;
-
-/// The annotation that says which request made an object.
-pub const REQUEST_ID: &str = "aenv-controller/request-id";
-
-/// What one request writes into the objects that it makes, so that it knows them again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RequestId(Uuid);
-
-impl RequestId {
-    /// An id that no other request has.
-    #[must_use]
-    pub(super) fn random() -> Self {
-        Self(Uuid::new_v4())
-    }
-}
 
 /// A create that did not succeed, as far as is known.
 #[derive(Debug)]
 pub(super) struct NotCreated {
-    /// Why.
+    /// The reason.
     pub(super) error: Error,
     /// Whether the object may exist all the same, or come into being yet.
     pub(super) may_exist: bool,
+}
+
+/// Outcome of the removal of a request's own object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Removal {
+    /// It is gone, or on its way out.
+    Removed,
+    /// There was none.
+    NotFound,
+    /// Another request made it, has taken it over, or uses it.
+    NotOurs,
 }
 
 impl Cluster {
@@ -52,10 +48,11 @@ impl Cluster {
         resource: Resource,
         name: &ObjectName,
         object: &impl Serialize,
-        id: RequestId,
+        marks: &Marks,
         call: &Call,
     ) -> Result<T, NotCreated> {
-        let body = self.signed(object, id).map_err(|error| NotCreated { error, may_exist: false })?;
+        let id = marks.id;
+        let body = self.signed(object, marks).map_err(|error| NotCreated { error, may_exist: false })?;
         let operation = Operation { verb: "create", resource: resource.plural() };
         let open = AtomicBool::new(false);
         let attempt = || async {
@@ -112,28 +109,42 @@ impl Cluster {
         self.delete_if(resource, name, &DeleteParams::default(), call).await
     }
 
-    /// Deletes the object `name` if the request `id` made it. False if there is none; somebody else's is left alone.
+    /// Deletes the object `name` if the request `id` made it and nobody has changed it since this has looked.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`]; 409 if it was changed meanwhile.
     pub(super) async fn delete_own(
         &self,
         resource: Resource,
         name: &ObjectName,
         id: RequestId,
         call: &Call,
-    ) -> Result<bool, Error> {
-        let found = self.retries.run(call, || self.find_own(resource, name, id, call)).await;
-        let stored = match found {
-            Ok(Some(stored)) => stored,
-            Ok(None) => return Ok(false),
-            Err(error) if error.is_already_exists() => return Ok(false),
-            Err(error) => return Err(error),
-        };
-        let Own { metadata } = serde_json::from_slice(&stored).map_err(Error::not_json)?;
-        let preconditions = Preconditions { uid: metadata.uid, resource_version: None };
-        let this_one = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        self.delete_if(resource, name, &this_one, call).await
+    ) -> Result<Removal, Error> {
+        let Some(stored) = self.stored(resource, name, call).await? else { return Ok(Removal::NotFound) };
+        if !stored.is_of(id) {
+            return Ok(Removal::NotOurs);
+        }
+        if stored.is_being_deleted() {
+            return Ok(Removal::Removed);
+        }
+        let [uid, resource_version] = [stored.uid(), stored.resource_version()].map(|text| text.map(str::to_owned));
+        let this_one =
+            DeleteParams { preconditions: Some(Preconditions { uid, resource_version }), ..DeleteParams::default() };
+        let removed = self.delete_if(resource, name, &this_one, call).await?;
+        Ok(if removed { Removal::Removed } else { Removal::NotFound })
+    }
+
+    /// The object `name`; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub(super) async fn stored(
+        &self,
+        resource: Resource,
+        name: &ObjectName,
+        call: &Call,
+    ) -> Result<Option<Stored>, Error> {
+        self.retries.run(call, || self.look(resource, name, call)).await
     }
 
     pub(super) async fn delete_if(
@@ -160,11 +171,11 @@ impl Cluster {
         self.retries.run(call, attempt).await
     }
 
-    /// The object as JSON, in the namespace whatever its template says, with the annotation that says who made it.
-    fn signed(&self, object: &impl Serialize, id: RequestId) -> Result<Vec<u8>, Error> {
+    /// The object as JSON, in the namespace whatever its template says, with its marks.
+    fn signed(&self, object: &impl Serialize, marks: &Marks) -> Result<Vec<u8>, Error> {
         let mut object = serde_json::to_value(object).map_err(internal)?;
         object["metadata"]["namespace"] = self.settings.namespace.as_str().into();
-        object["metadata"]["annotations"][REQUEST_ID] = id.0.to_string().into();
+        marks.put_on(&mut object);
         serde_json::to_vec(&object).map_err(internal)
     }
 
@@ -179,41 +190,24 @@ impl Cluster {
         id: RequestId,
         call: &Call,
     ) -> Result<Option<Bytes>, Error> {
+        match self.look(resource, name, call).await? {
+            Some(stored) if stored.is_of(id) => Ok(Some(stored.into_body())),
+            Some(_) => Err(Error::taken(resource, name)),
+            None => Ok(None),
+        }
+    }
+
+    async fn look(&self, resource: Resource, name: &ObjectName, call: &Call) -> Result<Option<Stored>, Error> {
         let operation = Operation { verb: "get", resource: resource.plural() };
         let request = built(self.requests(resource).get(name.as_str(), &kube::api::GetParams::default()))?;
-        let stored = match self.attempt(operation, request, call).await {
-            Ok(stored) => stored,
-            Err(error) if error.has_status(StatusCode::NOT_FOUND) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let Own { metadata } = serde_json::from_slice(&stored).map_err(Error::not_json)?;
-        let maker = metadata.annotations.and_then(|annotations| annotations.request_id);
-        if maker.is_some_and(|maker| maker == id.0.to_string()) {
-            Ok(Some(stored))
-        } else {
-            Err(Error::taken(resource, name))
+        match self.attempt(operation, request, call).await {
+            Ok(stored) => Stored::read(stored).map(Some),
+            Err(error) if error.has_status(StatusCode::NOT_FOUND) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }
 
 fn internal(error: impl std::fmt::Display) -> Error {
     Error::Internal(error.to_string())
-}
-
-/// What is read of an object to know whether it is ours.
-#[derive(Deserialize)]
-struct Own {
-    metadata: OwnMetadata,
-}
-
-#[derive(Deserialize)]
-struct OwnMetadata {
-    uid: Option<String>,
-    annotations: Option<OwnAnnotations>,
-}
-
-#[derive(Deserialize)]
-struct OwnAnnotations {
-    #[serde(rename = "aenv-controller/request-id")]
-    request_id: Option<String>,
 }

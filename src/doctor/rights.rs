@@ -1,7 +1,7 @@
 //! Whether we may do what the controller does, one access review for each verb on each resource.
 //!
 //! See <https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access>. A review leaves
-//! nothing behind. The first that gets no answer is the last: an API server in trouble is not asked the other fifteen.
+//! nothing behind. The first that gets no answer is the last: an API server in trouble is not asked the other sixteen.
 
 use super::patient::Patient;
 use super::probe::Probe;
@@ -19,7 +19,7 @@ const NEEDED: [(Resource, &[&str]); 4] = [
     (Resource::Deployments, &["get", "list", "create", "update", "delete"]),
     (Resource::Services, &["get", "list", "create", "delete"]),
     (Resource::Pods, &["get", "list", "create", "patch", "delete"]),
-    (Resource::Claims, &["get", "create", "delete"]),
+    (Resource::Claims, &["get", "create", "update", "delete"]),
 ];
 
 /// Rights that nothing here uses, the widest first: verb, API group, resource, and how to say it.

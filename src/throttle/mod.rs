@@ -191,14 +191,16 @@ impl Throttle {
     pub async fn admit(&self, call: &Call, operation: Operation) -> Result<Permit, Refused> {
         let arrived = Instant::now();
         let latest = self.0.state().limits.latest(call, arrived);
+        let mut now = arrived;
         loop {
             if let Some(opens) = self.0.closed_for(operation.resource) {
                 if opens > latest {
-                    return Err(self.0.refuse(Why::Overloaded, opens.saturating_duration_since(Instant::now())));
+                    return Err(self.0.refuse(Why::Overloaded, opens.saturating_duration_since(now)));
                 }
                 sleep_until(opens).await;
+                now = Instant::now();
             }
-            let mut waiter = self.enter(call, operation, latest)?;
+            let mut waiter = self.enter(call, operation, latest, now)?;
             match waiter.wait(latest).await {
                 Some(Turn::Go(sent)) => {
                     self.0.metrics.admit(call.lane(), arrived.elapsed());
@@ -212,11 +214,10 @@ impl Throttle {
     }
 
     /// Queues an attempt, unless its turn would come after `latest`.
-    fn enter<'a>(&'a self, call: &Call, operation: Operation, latest: Instant) -> Result<Waiter<'a>, Refused> {
+    fn enter(&self, call: &Call, operation: Operation, latest: Instant, now: Instant) -> Result<Waiter<'_>, Refused> {
         if !call.is_due() {
             return Err(self.0.refuse(Why::Unwanted, Duration::ZERO));
         }
-        let now = Instant::now();
         let mut state = self.0.state();
         let (mut wait, mut closed) = state.wait_for(call, now);
         if now + wait > latest && state.drop_unwanted(now) {

@@ -76,7 +76,7 @@ async fn a_cluster_that_is_well_is_measured_and_left_alone(cluster: Cluster) {
         ("deployments", "get, list, create, update, delete"),
         ("services", "get, list, create, delete"),
         ("pods", "get, list, create, patch, delete"),
-        ("persistentvolumeclaims", "get, create, delete"),
+        ("persistentvolumeclaims", "get, create, update, delete"),
     ] {
         assert!(line(&report, "rights", resource).ends_with(&format!(" {verbs}")), "{report}");
     }

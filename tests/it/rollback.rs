@@ -3,8 +3,12 @@
 //! These need faults on demand and run on the sandbox alone. Afterwards the namespace is compared object by object;
 //! the controller is ended first, which waits for what it still has to undo.
 
-use crate::support::controller::{Controller, send};
-use crate::support::{Cluster, sandboxed, seed, stock};
+mod claims;
+mod completion;
+mod overload;
+
+use crate::support::controller::{Answer, Controller, send};
+use crate::support::{Cluster, on_every_cluster, sandboxed, seed, stock};
 use aenv_controller::sandbox::{ApiServer, Faults, Rule};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -241,23 +245,6 @@ async fn a_caller_that_hangs_up_leaves_nothing_behind() {
             scene.ends_as_before(&format!("{step}, stored first: {after}")).await;
         }
     }
-}
-
-#[tokio::test]
-async fn a_claim_that_another_service_has_come_to_use_stays() {
-    let scene = Scene::set(&[("server.request_deadline_ms", "3000")]).await;
-    scene.rules([Rule { hang: true, times: Some(1), ..create("deployments") }]);
-    let given_up = tokio::spawn(send(scene.controller.request(Method::POST, SERVICE.path).json(&SERVICE.body())));
-    scene.holds_the_call_after(SERVICE.calls_before("deployments")).await;
-    let mut other = SERVICE.body();
-    other["deployConfig"]["serviceName"] = json!("tides-other");
-    assert_eq!(scene.controller.post(SERVICE.path, &other).await.status, 201);
-    given_up.await.unwrap().failure(504);
-    scene.server.set_faults(Faults::default());
-    scene.controller.stop().await;
-    let after = stock::taken(&scene.cluster).await;
-    let new: Vec<_> = after.into_keys().filter(|key| !scene.before.contains_key(key)).collect();
-    assert_eq!(new, ["deployments/tides-other", "persistentvolumeclaims/tides-data", "services/tides-other"]);
 }
 
 #[tokio::test]

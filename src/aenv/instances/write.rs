@@ -5,7 +5,7 @@ use super::{Instances, build};
 use crate::aenv::environment::{Faults, InstanceSpec, Known};
 use crate::aenv::rows::{Interner, One};
 use crate::call::Call;
-use crate::cluster::{Creation, Error, Failed, Resource, slim};
+use crate::cluster::{Creation, Error, Failed, Intent, Resource, slim};
 use crate::syntax::ObjectName;
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -38,7 +38,10 @@ impl Instances {
         let make = move |creation: Arc<Creation>, call: Call| async move {
             creation.create::<slim::Pod>(Resource::Pods, &name, &pod, CREATE_POD, &call).await
         };
-        let pod = self.writer.all_or_nothing(CREATE_POD, call, make, move || memo.forget(&written)).await?;
+        let pod = self
+            .writer
+            .all_or_nothing(CREATE_POD, call, Intent::default(), make, move || memo.forget(&written))
+            .await?;
         Ok(One::new(InstanceRow::new(pod, Timestamp::now(), &mut Interner::default())))
     }
 

@@ -4,6 +4,8 @@
 
 use crate::aenv::container::set_variables;
 use crate::aenv::environment::{Amount, ServiceSpec, Storage};
+use crate::aenv::templates::Templates;
+use crate::cluster::{Error, Fingerprint};
 use crate::syntax::Quantity;
 use crate::syntax::{ENV_NAME, ENV_VERSION, OWNER, ObjectName};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -15,8 +17,33 @@ use std::collections::BTreeMap;
 /// The volume whose mount path a caller may choose.
 const DATA_VOLUME: &str = "data";
 
+/// All objects of a new service.
+pub(super) struct Objects {
+    /// With its name.
+    pub(super) claim: Option<(ObjectName, PersistentVolumeClaim)>,
+    pub(super) deployment: Deployment,
+    pub(super) service: Service,
+}
+
+impl Objects {
+    /// By which the same create, asked again, knows them.
+    pub(super) fn fingerprint(&self) -> Result<Fingerprint, Error> {
+        Fingerprint::of(&(self.claim.as_ref().map(|(_, claim)| claim), &self.deployment, &self.service))
+    }
+}
+
+/// The objects of the service `name`.
+pub(super) fn objects(templates: &Templates, name: &ObjectName, spec: &ServiceSpec) -> Objects {
+    let claim_of = |storage: &Storage| (storage.claim.clone(), claim(templates.claim().clone(), storage, spec));
+    Objects {
+        claim: spec.storage.as_ref().map(claim_of),
+        deployment: deployment(templates.deployment().clone(), name, spec),
+        service: service(templates.service().clone(), name, spec),
+    }
+}
+
 /// The Deployment `name` of `spec`.
-pub(super) fn deployment(mut object: Deployment, name: &ObjectName, spec: &ServiceSpec) -> Deployment {
+fn deployment(mut object: Deployment, name: &ObjectName, spec: &ServiceSpec) -> Deployment {
     object.metadata.name = Some(name.to_string());
     object.metadata.labels.get_or_insert_default().extend(labels(spec).chain(owner_label(spec)));
     let deployment = &mut object.spec;
@@ -45,7 +72,7 @@ pub(super) fn deployment(mut object: Deployment, name: &ObjectName, spec: &Servi
 }
 
 /// The Service `name` of `spec`.
-pub(super) fn service(mut object: Service, name: &ObjectName, spec: &ServiceSpec) -> Service {
+fn service(mut object: Service, name: &ObjectName, spec: &ServiceSpec) -> Service {
     object.metadata.name = Some(name.to_string());
     object.metadata.labels.get_or_insert_default().extend(labels(spec));
     let service = object.spec.get_or_insert_default();
@@ -60,7 +87,7 @@ pub(super) fn service(mut object: Service, name: &ObjectName, spec: &ServiceSpec
 }
 
 /// The claim of `storage`.
-pub(super) fn claim(mut object: PersistentVolumeClaim, storage: &Storage, spec: &ServiceSpec) -> PersistentVolumeClaim {
+fn claim(mut object: PersistentVolumeClaim, storage: &Storage, spec: &ServiceSpec) -> PersistentVolumeClaim {
     object.metadata.name = Some(storage.claim.to_string());
     object.metadata.labels.get_or_insert_default().extend(labels(spec));
     let resources = object.spec.get_or_insert_default().resources.get_or_insert_default();

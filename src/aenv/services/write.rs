@@ -1,13 +1,13 @@
 //! Making, changing and removing services.
 
+use super::Services;
+use super::build::{self, Objects};
 use super::read::{Fetch, GET_DEPLOYMENT};
 use super::view::ServiceRow;
-use super::{Services, build};
-use crate::aenv::environment::{ServiceChange, ServiceName, ServiceSpec, Storage};
+use crate::aenv::environment::{ServiceChange, ServiceName, ServiceSpec};
 use crate::aenv::rows::{Interner, One};
-use crate::aenv::templates::Templates;
 use crate::call::Call;
-use crate::cluster::{Creation, Error, Failed, Resource, slim};
+use crate::cluster::{Creation, Earlier, Failed, Intent, Resource, slim};
 use crate::syntax::ObjectName;
 use http::StatusCode;
 use jiff::Timestamp;
@@ -28,7 +28,8 @@ const DELETE_CLAIM: &str = "failed to delete PVC";
 const UPDATE_ROUNDS: usize = 10;
 
 impl Services {
-    /// Makes the Deployment, the Service and, if it does not exist yet, the claim of `spec`: all of them or none.
+    /// Makes the Deployment, the Service and, if it does not exist yet, the claim of `spec`: all of them or none. A
+    /// Deployment that the same create has left without its Service is completed.
     ///
     /// # Errors
     /// [`Failed`]; a name that is taken is the API server's 409.
@@ -38,11 +39,13 @@ impl Services {
             ServiceName::Given(name) => name.clone(),
             ServiceName::Generated(prefix) => prefix.name(Uuid::new_v4().as_u64_pair().1),
         };
+        let objects = build::objects(&templates, &name, &spec);
+        let intent = Intent::of(objects.fingerprint().map_err(Failed::to(CREATE_DEPLOYMENT))?);
         let written = name.clone();
         let make = move |creation: Arc<Creation>, call: Call| async move {
-            create(&fetch, &creation, &templates, &name, &spec, &call).await
+            create(&fetch, &creation, &objects, &name, &call).await
         };
-        self.writer.all_or_nothing(CREATE_DEPLOYMENT, call, make, move || memo.forget(&written)).await
+        self.writer.all_or_nothing(CREATE_DEPLOYMENT, call, intent, make, move || memo.forget(&written)).await
     }
 
     /// Changes replicas, image and environment variables of every container, as far as `change` says.
@@ -94,45 +97,43 @@ fn tells_of_change(failed: &Failed) -> bool {
 async fn create(
     fetch: &Fetch,
     creation: &Creation,
-    templates: &Templates,
+    objects: &Objects,
     name: &ObjectName,
-    spec: &ServiceSpec,
     call: &Call,
 ) -> Result<One<ServiceRow>, Failed> {
-    if let Some(storage) = &spec.storage {
-        ensure_claim(fetch, creation, templates, storage, spec, call).await?;
+    if let Some((name, claim)) = &objects.claim {
+        creation.ensure(Resource::Claims, name, claim, ENSURE_CLAIM, call).await?;
     }
-    let deployment = build::deployment(templates.deployment().clone(), name, spec);
-    let deployment: slim::Deployment =
-        creation.create(Resource::Deployments, name, &deployment, CREATE_DEPLOYMENT, call).await?;
-    let service = build::service(templates.service().clone(), name, spec);
-    let service: slim::Service = creation.create(Resource::Services, name, &service, CREATE_SERVICE, call).await?;
+    let made = creation.create(Resource::Deployments, name, &objects.deployment, CREATE_DEPLOYMENT, call).await;
+    let deployment: slim::Deployment = match made {
+        Err(failed) if failed.source.is_already_exists() => complete(creation, name, failed, call).await?,
+        outcome => outcome?,
+    };
+    let service: slim::Service =
+        creation.create(Resource::Services, name, &objects.service, CREATE_SERVICE, call).await?;
     let row = ServiceRow::new(deployment, fetch.url(Some(&service)), Timestamp::now(), &mut Interner::default());
     Ok(One::new(row.without_variables()))
 }
 
-/// A claim that exists is used as it is; it may be shared with other services and is not ours to remove.
-async fn ensure_claim(
-    fetch: &Fetch,
+/// The Deployment of the same create, asked before, whose Service was not made: that replica was killed, or has failed and is
+/// about to undo it. Fails with `taken` if it is something else.
+async fn complete(
     creation: &Creation,
-    templates: &Templates,
-    storage: &Storage,
-    spec: &ServiceSpec,
+    name: &ObjectName,
+    taken: Failed,
     call: &Call,
-) -> Result<(), Failed> {
-    match fetch.cluster.get::<slim::Object>(Resource::Claims, &storage.claim, call).await {
-        Ok(claim) if claim.metadata.deleted_since().is_none() => return Ok(()),
-        // A service on it would lose its storage a moment later.
-        Ok(_) => return Err(Failed::to(ENSURE_CLAIM)(Error::being_deleted(Resource::Claims, &storage.claim))),
-        Err(error) if error.has_status(StatusCode::NOT_FOUND) => {}
-        Err(error) => return Err(Failed::to(ENSURE_CLAIM)(error)),
+) -> Result<slim::Deployment, Failed> {
+    let call = &call.clone().continuing();
+    let deployment =
+        creation.earlier(Resource::Deployments, name, call).await.map_err(Failed::to(CREATE_DEPLOYMENT))?;
+    let Earlier::Same(stored) = deployment else { return Err(taken) };
+    match creation.earlier(Resource::Services, name, call).await.map_err(Failed::to(CREATE_SERVICE))? {
+        Earlier::NotFound => {}
+        Earlier::Same(_) | Earlier::Other => return Err(taken),
     }
-    let claim = build::claim(templates.claim().clone(), storage, spec);
-    match creation.create::<Value>(Resource::Claims, &storage.claim, &claim, ENSURE_CLAIM, call).await {
-        // Somebody else has made it since the look.
-        Err(failed) if failed.source.is_already_exists() => Ok(()),
-        outcome => outcome.map(drop),
-    }
+    log::info!("completing the service {name}, of which an earlier create has left the Deployment");
+    let taken_over = creation.take_over(Resource::Deployments, name, stored, Resource::Services, call).await;
+    taken_over.map_err(Failed::to(CREATE_DEPLOYMENT))
 }
 
 async fn update(
