@@ -1,7 +1,7 @@
 //! Whether we may do what the controller does, one access review for each verb on each resource.
 //!
 //! See <https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access>. A review leaves
-//! nothing behind. The first that gets no answer is the last: an API server in trouble is not asked the other sixteen.
+//! nothing behind. The first that gets no answer is the last: an API server in trouble is not asked the other seventeen.
 
 use super::patient::Patient;
 use super::probe::Probe;
