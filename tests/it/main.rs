@@ -13,6 +13,7 @@ mod edge;
 mod gateway;
 mod gateway_writes;
 mod hostile;
+mod lists;
 mod live_smoke;
 mod logging;
 mod manifests;

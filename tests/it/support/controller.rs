@@ -26,7 +26,12 @@ impl Controller {
     pub(crate) async fn with(cluster: &Cluster, keys: &[(&str, &str)]) -> Self {
         let settings = settings(cluster.kubeconfig_path(), cluster.namespace(), keys);
         let located = app::find_cluster(&settings).await.unwrap();
-        Self { running: app::start(&settings, located, None).unwrap(), client: Client::new() }
+        Self::of(app::start(&settings, located, None).unwrap())
+    }
+
+    /// One that has been started otherwise.
+    pub(crate) fn of(running: Running) -> Self {
+        Self { running, client: Client::new() }
     }
 
     /// Where the API is served, for those who speak to it byte by byte.
