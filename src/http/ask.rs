@@ -13,7 +13,7 @@ use crate::memo::{Found, ReadOptions};
 use actix_web::dev::Payload as Incoming;
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
 use actix_web::web::{Bytes, Data, Payload};
-use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use std::future::{Ready, ready};
 use tokio::time::{Duration, Instant, timeout};
 
