@@ -11,11 +11,11 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src benches tests/it && touch src/lib.rs benches/reads.rs \
     && echo 'fn main() {}' | tee src/main.rs >tests/it/build.rs \
-    && cargo build --release --locked --no-default-features --bin controller
+    && cargo build --profile dist --locked --no-default-features --bin controller
 COPY src src
 # cargo goes by modification times, and those of the copied files may be older than the stand-ins'.
 RUN touch src/main.rs src/lib.rs \
-    && cargo build --release --locked --no-default-features --bin controller
+    && cargo build --profile dist --locked --no-default-features --bin controller
 
 # What the binary links, and CA certificates for an EnvHub behind HTTPS; no shell. glibc and not musl, whose allocator
 # is slow under many threads; what is measured and tested is this one, too.
@@ -31,7 +31,7 @@ LABEL org.opencontainers.image.title="aenv-controller" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
-COPY --from=build /src/target/release/controller /usr/bin/controller
+COPY --from=build /src/target/dist/controller /usr/bin/controller
 # The defaults, to be read; templates are built in. ConfigMaps take the place of both.
 COPY config/controller.yaml /etc/aenv/controller.yaml
 USER 65532:65532

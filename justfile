@@ -56,7 +56,7 @@ bench *args:
 
 # Compare answers from memory with nginx serving the same bytes (two minutes; needs wrk and nginx)
 bench-load *args:
-    cargo build --release
+    cargo build --profile dist
     benches/load.py {{ args }}
 
 # Build the image

@@ -5,7 +5,7 @@ Starts the sandbox and nginx side by side and asks both with wrk in turn, so tha
 serves the bodies that the controller gave (`sendfile`), and the bytes that it gave for `Accept-Encoding: gzip`
 (`gzip_static`). Each pair is repeated, and the median of its ratios is told. Needs wrk and nginx; Linux.
 
-    benches/load.py [--binary target/release/controller] [--rounds 3] [--seconds 1]
+    benches/load.py [--binary target/dist/controller] [--rounds 3] [--seconds 1]
 """
 
 import argparse
@@ -174,7 +174,7 @@ def row(path, coding, connections, fresh, lists, found):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    options.add_argument("--binary", default="target/release/controller")
+    options.add_argument("--binary", default="target/dist/controller")
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--seconds", type=int, default=1)
     options = options.parse_args()
