@@ -168,6 +168,7 @@ pub async fn find_cluster(settings: &Settings) -> Result<Located, StartError> {
 /// # Errors
 /// [`StartError`]; the process should end then.
 pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) -> Result<Running, StartError> {
+    log::info!("🚀 Starting aenv-controller {} as replica {}", env!("CARGO_PKG_VERSION"), replica_name());
     let server = &settings.server;
     let registry = Registry::new();
     let calls = throttle::Metrics::new(&registry);

@@ -266,7 +266,7 @@ impl Flags {
         self.keys().filter_map(move |(flag, path, value)| Some((flag, path, value.filter(given)?)))
     }
 
-    fn keys(&self) -> impl Iterator<Item = (&'static str, &'static str, Option<&str>)> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&'static str, &'static str, Option<&str>)> {
         [
             ("--kubeconfig", "kubernetes.kubeconfig", &self.kubeconfig),
             ("--context", "kubernetes.context", &self.context),

@@ -8,17 +8,17 @@
 /// [`Key<Type>`](super::kind::Key).
 macro_rules! settings {
     ($(
-        $(#[$about:meta])*
+        $(#[doc = $about:literal])*
         $section:ident: $Section:ident {$(
-            $(#[$doc:meta])*
+            $(#[doc = $doc:literal])*
             $applies:ident $field:ident: $Type:ty = $key:literal, $declared:expr;
         )*}
     )*) => {
         $(
-            $(#[$about])*
+            $(#[doc = $about])*
             #[derive(Debug, Clone, PartialEq)]
             pub struct $Section {$(
-                $(#[$doc])*
+                $(#[doc = $doc])*
                 #[doc = concat!("\nKey `", stringify!($section), ".", $key, "` (", stringify!($applies), "): `", stringify!($declared), "`.")]
                 pub $field: $Type,
             )*}
@@ -27,7 +27,7 @@ macro_rules! settings {
         /// What the controller runs with: checked, plain values, a struct per section of the file.
         #[derive(Debug, Clone, PartialEq)]
         pub struct Settings {$(
-            $(#[$about])*
+            $(#[doc = $about])*
             pub $section: $Section,
         )*}
 
@@ -52,6 +52,25 @@ macro_rules! settings {
                     ].concat(),
                 )*];
                 sections.join("\n")
+            }
+
+            /// The table with its documentation.
+            #[cfg(test)]
+            pub(super) fn table() -> Vec<document::Section> {
+                vec![$(document::Section {
+                    name: stringify!($section),
+                    doc: &[$($about),*],
+                    keys: vec![$({
+                        let declared: crate::config::kind::Key<$Type> = $declared;
+                        document::Key {
+                            name: $key,
+                            doc: &[$($doc),*],
+                            applies: applies!($applies),
+                            default: declared.kind.write(&declared.default),
+                            allowed: declared.kind.allowed().to_owned(),
+                        }
+                    }),*],
+                }),*]
             }
 
             /// The keys in which `new` is different, in the order of the table.

@@ -9,6 +9,8 @@
 mod change;
 pub mod cli;
 mod declare;
+#[cfg(test)]
+mod document;
 mod fault;
 mod given;
 mod kind;

@@ -4,6 +4,8 @@
 
 use super::change::{Applies, Change};
 use super::declare::{applies, settings};
+#[cfg(test)]
+use super::document;
 use super::kind::{
     address, bytes, calls_per_second, choice, count, directives, domain, line, list, millis, namespace, path, port,
     socket_address, switch, url, user_agent,
@@ -49,155 +51,202 @@ const LOG_FORMATS: &[(&str, Format)] = &[("text", Format::Text), ("json", Format
 settings! {
     /// Where the controller listens, and what one request may cost.
     server: Server {
-        /// The address of the API and of the readiness listener.
+        /// The address of the API and of the readiness listener. `"::"` (in quotes) for IPv6; 127.0.0.1 to try
+        /// things out.
         restart bind: IpAddr = "bind", address().default("0.0.0.0");
-        /// The API's port. Zero: any free one.
+        /// The API's port. The three listeners need different ports; 0 is any free one.
         restart port: u16 = "port", port().default(8080);
-        /// The port of `/readyz` and `/livez`. Zero: any free one.
+        /// The port of /readyz and /livez. Change it together with the probes of the Deployment.
         restart readiness_port: u16 = "readiness_port", port().default(8081);
-        /// The address and port of `/metrics`. Port zero: any free one.
+        /// The address and port of /metrics. :8088, the Go form, is the same as 0.0.0.0:8088.
         restart metrics_addr: SocketAddr = "metrics_addr", socket_address().default("0.0.0.0:8088");
-        /// After how long a request is answered with 504.
+        /// After this a request is answered with 504. Keep it below the time-out of whoever asks.
         live request_deadline: Duration = "request_deadline_ms", millis(1..=600_000).default(25_000);
-        /// The largest request body; a larger one is answered with 413.
+        /// A larger request body is answered with 413.
         live max_body_bytes: usize = "max_body_bytes", bytes(1_024..=67_108_864).default(1_048_576);
-        /// More names under which browsers may ask, and whose pages may write. Clients that are no browsers may use any.
+        /// More names under which web browsers may ask this API, and whose pages may write, separated by commas:
+        /// the host of an ingress, such as aenv.example.com. *.example.com allows those below it to be asked, *
+        /// all. IP addresses, localhost, names without a dot and those of Services (….svc, ….svc.cluster.local)
+        /// need not be listed. Clients that are no browsers may use any name.
         restart allowed_hosts: Vec<HostPattern> = "allowed_hosts", list("host names such as aenv.example.com, *.example.com or *").default("");
-        /// How many connections the API holds at the same time; more wait until one of them ends.
+        /// How many connections the API's port holds at the same time. One more is not refused: it waits in the
+        /// system's backlog until another ends. Each is an open file. They are shared evenly among the workers, of
+        /// which there is one per CPU, so that it may be a few fewer.
         restart max_connections: NonZeroUsize = "max_connections", count(1..=1_000_000).default(10_000);
-        /// How many requests may wait for their answer at the same time; one more is answered with 503.
+        /// How many requests may wait for their answer at the same time. One more is answered with 503 and
+        /// Retry-After at once. This bounds what callers cost while the API server is slow: some 30 KB of memory
+        /// each.
         restart max_waiting: NonZeroUsize = "max_waiting", count(1..=1_000_000).default(8_192);
-        /// How long a request's head may take to arrive; the connection of a slower one is closed.
+        /// How long the head of a request may take to arrive, from its first byte or from the opening of the
+        /// connection. A slower one is answered with 408, and its connection is closed. A TLS handshake has the
+        /// same time.
         restart header_timeout: Duration = "header_timeout_ms", millis(1..=600_000).default(10_000);
-        /// How long a request's body may take to arrive; a slower one is answered with 408.
+        /// The same for the body of a request, from the end of its head.
         live body_timeout: Duration = "body_timeout_ms", millis(1..=600_000).default(10_000);
-        /// How long it goes on after SIGTERM, not ready any more, before it drains. Zero: not at all.
+        /// How long it goes on after SIGTERM, while /readyz says no, before it takes no more connections. It is the
+        /// time that those who balance the load need to notice; each answer then asks its caller to connect
+        /// elsewhere.
         restart lame_duck: Duration = "lame_duck_ms", millis(0..=600_000).default(3_000);
-        /// How long requests that are under way may go on after that. Zero: they are cut off.
+        /// How long requests under way may go on after that (0 cuts them off). Keep the two together below the
+        /// pod's terminationGracePeriodSeconds.
         restart drain: Duration = "drain_ms", millis(0..=600_000).default(20_000);
     }
 
-    /// Who may ask.
+    /// Who may ask. Without a line here everybody may who reaches the port.
     auth: Auth {
-        /// The file of bearer tokens; what it holds may change at any time. `None`: everybody may do everything.
+        /// The file of tokens, as a mounted Secret; ~: nobody needs one. A line for each: the token, what it is
+        /// good for (read: GET and HEAD; write: everything), and, if you like, the name that the audit trail knows
+        /// it by, as in
+        ///
+        ///     hT3vKx0ZrQm8yWbN2pLc write api-service
+        ///
+        /// Lines that are empty or begin with # do not count. A token has 16 characters or more; `openssl rand -hex
+        /// 32` makes one. Callers send it as `Authorization: Bearer <token>`; who sends none that is known is
+        /// answered with 401, who sends one that is not good for it with 403. / and /openapi.json need none, and
+        /// neither do /readyz and /livez. The file is re-read when it changes, without a restart; a broken one
+        /// changes nothing.
         restart tokens_file: Option<PathBuf> = "tokens_file", path("the path of a file of tokens").optional();
-        /// Whether `/metrics` needs a token for reading.
+        /// Whether /metrics needs a token too, one for reading.
         restart metrics: bool = "metrics", switch().default(false);
     }
 
-    /// How the API's port is encrypted. What the files hold may change at any time.
+    /// How the API's port is encrypted: TLS 1.2 or 1.3, HTTP/1.1 inside. /readyz, /livez and /metrics stay
+    /// plain HTTP. The files, as a mounted Secret, are re-read when they change: new connections have the new
+    /// certificate. Broken ones change nothing.
     tls: Tls {
-        /// The certificate and those that lead to its authority, as PEM. `None`: the port is not encrypted.
+        /// The certificate and those that lead to its authority, as PEM, its own first; ~: the port is not
+        /// encrypted.
         restart cert_file: Option<PathBuf> = "cert_file", path("the path of a PEM file with a certificate").optional();
-        /// Its private key, as PEM.
+        /// Its private key, as PEM. Both or neither.
         restart key_file: Option<PathBuf> = "key_file", path("the path of a PEM file with a private key").optional();
-        /// The authorities of one of which callers need a certificate. `None`: they need none.
+        /// The authorities, as PEM, of one of which callers need a certificate; ~: they need none. Whose
+        /// certificate it is makes no difference; for that there are tokens, which can be needed as well.
         restart client_ca_file: Option<PathBuf> = "client_ca_file", path("the path of a PEM file with certificates").optional();
     }
 
     /// Which cluster, and how it is reached.
     kubernetes: Kubernetes {
-        /// The namespace of all objects. `None`: that of the `singleContainer` template, else `default_namespace`.
+        /// The namespace of all objects. ~: that of the singleContainer template, if it comes from a folder, else
+        /// default_namespace.
         restart namespace: Option<String> = "namespace", namespace().optional();
-        /// The namespace of all objects if neither `namespace` nor a template of a folder names one. `None`:
-        /// [`DEFAULT_NAMESPACE`](super::DEFAULT_NAMESPACE).
+        /// The namespace of all objects if neither the line above nor a template names one; --namespace sets it. ~:
+        /// aenv-sandbox.
         restart default_namespace: Option<String> = "default_namespace", namespace().optional();
-        /// The kubeconfig file. `None`: `KUBECONFIG`, the pod's own service account, or `~/.kube/config`.
+        /// The kubeconfig file. ~: $KUBECONFIG, the pod's own service account, or ~/.kube/config. In a cluster
+        /// leave it so.
         restart kubeconfig: Option<PathBuf> = "kubeconfig", path("the path of a kubeconfig file").optional();
-        /// The context of the kubeconfig. `None`: its current one.
+        /// The context of the kubeconfig. ~: its current one.
         restart context: Option<String> = "context", line("the name of a context").optional();
-        /// The `User-Agent` of the calls.
+        /// How the calls name this program in the API server's audit log. ~: `aenv-controller/<version>`.
         restart user_agent: String = "user_agent", user_agent().default(USER_AGENT);
-        /// How long connecting to the API server may take.
+        /// How long connecting to the API server may take. Longer for a cluster that is far away.
         restart connect_timeout: Duration = "connect_timeout_ms", millis(1..=60_000).default(3_000);
-        /// How long the API server may be silent within one call. It may be longer than `server.request_deadline`:
-        /// the one that ends first counts.
+        /// How long the API server may be silent within one call. server.request_deadline_ms counts as well: the
+        /// one that ends first.
         restart read_timeout: Duration = "read_timeout_ms", millis(1..=600_000).default(20_000);
-        /// The encodings that reads ask for.
+        /// auto: reads ask for protobuf, which costs the API server half of what JSON costs it, and take JSON where
+        /// there is nothing else. json: JSON alone, for a proxy that looks into the answers.
         restart encoding: Encoding = "encoding", choice(ENCODINGS).default("auto");
     }
 
-    /// How much the API server is asked.
+    /// How much one replica asks the API server. Each attempt counts: each page of a list, each retry.
     throttle: Throttle {
-        /// API calls in the long run. Without meaning if `unlimited`; see [`Throttle::rate`].
+        /// API calls per second in the long run. Lower it if the API server is overloaded; raise it if requests are
+        /// refused while the API server has nothing to do.
         live qps: f64 = "qps", calls_per_second(0.01..=10_000.0).note("for no limit: throttle.unlimited: true").default(50);
         /// How many calls may be made at once after a pause.
         live burst: NonZeroU32 = "burst", count(1..=10_000).default(100);
-        /// Whether `qps` and `burst` are switched off.
+        /// true switches qps and burst off, and leaves it to the API server's own flow control to say no.
         live unlimited: bool = "unlimited", switch().default(false);
-        /// Whether the rate gives way to an API server that says that it is overloaded, and nothing is asked for as
-        /// long as it asks for.
+        /// Whether the rate gives way to an API server that says that it is overloaded (429, or 503 with
+        /// Retry-After): it is then cut to 0.7 of itself, nothing is asked for as long as the API server asks for,
+        /// and it grows again while it is used, up to qps. false: qps as it is, whatever the API server says.
         live adaptive: bool = "adaptive", switch().default(true);
-        /// The floor of the adaptive rate; `qps`, if that is lower.
+        /// The floor of the adaptive rate, in calls per second (qps, if that is lower).
         live min_qps: f64 = "min_qps", calls_per_second(0.01..=10_000.0).default(0.5);
-        /// How long a call may wait for its turn; who would wait longer is refused at once. Zero: nobody waits.
+        /// How long a call may wait for its turn (0: not at all). Who would wait longer is refused at once, with
+        /// 503 and Retry-After.
         live max_wait: Duration = "max_wait_ms", millis(0..=600_000).default(10_000);
         /// How many calls may be under way at the same time.
         live max_in_flight: NonZeroUsize = "max_in_flight", count(1..=1_000).default(8);
     }
 
-    /// What happens to a call that failed for a passing reason.
+    /// What happens to a call that failed for a passing reason: 429, 5xx, a lost connection.
     retry: Retry {
-        /// How often a call is made in all. One: never again.
+        /// How often a call is made in all (1: no retries).
         live max_attempts: NonZeroU32 = "max_attempts", count(1..=20).default(5);
-        /// About how long to wait before the second attempt; the waits grow from there.
+        /// About how long to wait before the second attempt. The waits grow from there, with jitter.
         live initial: Duration = "initial_ms", millis(1..=60_000).default(200);
-        /// The longest wait between two attempts, at least `initial`, unless the API server asks for a longer one.
+        /// The longest wait between two attempts (at least initial_ms), unless the API server asks for a longer.
         live max: Duration = "max_ms", millis(1..=600_000).default(5_000);
     }
 
-    /// What is kept of the API server's answers.
+    /// What is kept of the API server's answers. Every replica keeps its own.
     memo: Memo {
-        /// How long a list is answered from memory. Zero: never, but equal questions at the same time share one fetch.
+        /// How long a list is answered from memory. Raise it to ask the API server less; this is how long a change
+        /// made by another replica may go unseen. 0: only equal questions at the same time share an answer.
         live list_ttl: Duration = "list_ttl_ms", millis(0..=3_600_000).default(2_000);
         /// The same for a single object.
         live get_ttl: Duration = "get_ttl_ms", millis(0..=3_600_000).default(1_000);
-        /// For how long after its TTL an answer is still given at once, while a new one is fetched. Zero: not at all.
+        /// For how long after that an answer is still given at once, while a new one is fetched because somebody
+        /// asked (0: not at all). With it nobody waits for the list that is fetched again every list_ttl_ms.
         live revalidate: Duration = "revalidate_ms", millis(0..=3_600_000).default(0);
-        /// How old an answer may be that stands in for one that cannot be had; it is marked. Zero: none may.
+        /// How old an answer may be that stands in for one that cannot be had, because the API server is
+        /// overloaded, too slow or out of reach (0: none may). It is marked: Age, and Cache-Status:
+        /// aenv-controller; hit; fwd=stale.
         live max_stale: Duration = "max_stale_ms", millis(0..=3_600_000).default(60_000);
-        /// How long a new answer is waited for while such an old one is at hand, by the first who asks; who comes later waits
-        /// only for what is left of that. Zero: the old one is given at once.
+        /// How long a new answer is waited for while such an old one is at hand, by the first who asks: who comes
+        /// later waits only for what is left of that.
         live patience: Duration = "patience_ms", millis(0..=600_000).default(3_000);
-        /// How much memory the kept answers may take.
+        /// How much memory the kept answers may take. Keep it well below the pod's memory limit.
         restart max_bytes: u64 = "max_bytes", bytes(1_048_576..=17_179_869_184).default(67_108_864);
     }
 
     /// How lists are asked for.
     list: List {
-        /// How many objects a page may hold.
+        /// How many objects a page may hold. Smaller pages are more calls, each lighter for the API server.
         live page_size: NonZeroU32 = "page_size", count(1..=10_000).default(500);
-        /// In pages, or in one piece.
+        /// auto: by the API server's version, pages up to Kubernetes 1.33 and whole lists from 1.34 on, where they
+        /// cost it less. paged: page after page, as consistent as the API server's store. watch_cache: in one call
+        /// from the API server's memory, cheaper for it, but perhaps a little old.
         live plan: ListPlan = "plan", choice(LIST_PLANS).default("auto");
-        /// How many objects a list may have; one that has more is an error.
+        /// How many objects a list may have; one that has more is an error, not a part of a list.
         live max_objects: NonZeroUsize = "max_objects", count(1..=10_000_000).default(200_000);
-        /// How large one object may be. etcd takes at most 1.5 MiB by default, of which JSON makes about twice that.
+        /// How large one object may be, in bytes. etcd takes at most 1.5 MiB, of which JSON makes about twice that.
         live max_item_bytes: usize = "max_item_bytes", bytes(65_536..=67_108_864).default(4_194_304);
     }
 
     /// What new objects are made from.
     templates: Templates {
-        /// The folder of the templates. What it does not have, or if it is not there, is built in.
+        /// The folder of the templates, one YAML file each: singleContainer, dualContainer and further pods,
+        /// deployment, service, pvc. What it does not have is built in. It is re-read when it changes; a broken
+        /// file changes nothing.
         restart dir: PathBuf = "dir", path("the path of a folder").default("/etc/aenv/pod-templates");
     }
 
     /// What is said about services.
     services: Services {
-        /// What follows name and namespace in a service's URL.
+        /// What follows name and namespace in a service's URL. Change it if the cluster's DNS domain is not
+        /// cluster.local. The environment variable SERVICE_DOMAIN_SUFFIX, which the Helm chart sets, is stronger
+        /// than this line.
         restart domain_suffix: String = "domain_suffix", domain().default("svc.cluster.local");
     }
 
     /// Where environments are described.
     envhub: EnvHub {
-        /// EnvHub's address. `None`: nothing can be created by the name of an environment alone.
+        /// EnvHub's address, such as http://envhub:8080; credentials in it are refused. ~: there is none, and what
+        /// the aenv CLI creates by the name of an environment is answered with 501. api-service asks EnvHub itself
+        /// and needs no line here.
         restart url: Option<String> = "url", url().optional();
     }
 
     /// What is logged, on standard error.
     log: Log {
-        /// Down to which level, of all and of some modules. Without meaning while `RUST_LOG` is set.
+        /// Down to which level: off, error, warn, info, debug or trace; others for some modules behind commas, as
+        /// in info,aenv_controller::memo=debug. kube_client and actix_server are quiet unless they are named. The
+        /// environment variable RUST_LOG is stronger, wherever this key is set.
         live level: Directives = "level", directives().default("info");
-        /// What a line looks like.
+        /// text, for people, or json: an object a line, with timestamp, level, target and message.
         restart format: Format = "format", choice(LOG_FORMATS).default("text");
     }
 }

@@ -1,8 +1,28 @@
 //! The file that the image has: every key, its default, whether it can be changed while the controller runs.
 
 use super::*;
+use crate::config::document;
+use std::path::Path;
 
 const SHIPPED: &str = include_str!("../../../config/controller.yaml");
+
+/// The generated files, the copy that kustomize mounts among them.
+#[test]
+fn the_generated_documentation_is_that_of_the_table() {
+    let table = Settings::table();
+    let yaml = document::yaml(&table);
+    let markdown = document::markdown(&table);
+    for (file, expected) in
+        [("config/controller.yaml", &yaml), ("k8s/base/controller.yaml", &yaml), ("docs/CONFIGURATION.md", &markdown)]
+    {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(&path, expected).unwrap();
+        }
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == *expected, "{file} is stale: UPDATE=1 cargo test --lib config::");
+    }
+}
 
 #[test]
 fn the_shipped_file_has_every_key_at_its_default() {
