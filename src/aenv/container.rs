@@ -1,7 +1,7 @@
-//! What services and instances do alike to the containers of their templates.
+//! Changes that services and instances make to the containers of their templates.
 
 use k8s_openapi::api::core::v1::{Container, EnvVar};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Sets the environment variables of `container`: one that the template has is replaced, not doubled.
 pub fn set_variables(container: &mut Container, variables: &BTreeMap<String, String>) {
@@ -9,10 +9,11 @@ pub fn set_variables(container: &mut Container, variables: &BTreeMap<String, Str
         return;
     }
     let env = container.env.get_or_insert_default();
+    let known: HashMap<_, _> = env.iter().enumerate().map(|(place, known)| (known.name.clone(), place)).collect();
     for (name, value) in variables {
         let variable = EnvVar { name: name.clone(), value: Some(value.clone()), value_from: None };
-        match env.iter_mut().find(|known| known.name == *name) {
-            Some(known) => *known = variable,
+        match known.get(name) {
+            Some(place) => env[*place] = variable,
             None => env.push(variable),
         }
     }

@@ -1,8 +1,9 @@
 //! EnvHub, which describes environments: the image, the defaults of its deployment.
 //!
-//! ReadOptions only when something is to be created through the CLI's routes; its answers are remembered for seconds, and
+//! Asked only when something is to be created through the CLI's routes; its answers are remembered for seconds, and
 //! equal questions share one fetch. What an answer lacks and what cannot be had are told apart.
 
+use crate::aenv::environment::Document;
 use crate::call::{Call, Failure};
 use crate::memo::{self, Key, Memo, Memorable, ReadOptions};
 use crate::syntax::LabelValue;
@@ -13,7 +14,6 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use serde::Deserialize;
-use serde_json::{Map, Value};
 use std::sync::Arc;
 use tokio::time::{Duration, timeout, timeout_at};
 
@@ -63,7 +63,7 @@ impl Failure for Error {
 #[derive(Debug)]
 pub struct Description {
     /// Its fields.
-    pub fields: Map<String, Value>,
+    pub fields: Document,
     bytes: usize,
 }
 
@@ -184,5 +184,5 @@ struct Envelope {
     #[serde(default)]
     success: bool,
     message: Option<String>,
-    data: Option<Map<String, Value>>,
+    data: Option<Document>,
 }

@@ -6,10 +6,9 @@ pub mod envhub;
 pub mod environment;
 pub mod gateway;
 pub mod instances;
+pub mod labels;
 pub mod rows;
 pub mod services;
 pub mod sweep;
 pub mod templates;
-mod warnings;
-
-pub use warnings::Warnings;
+pub mod warnings;

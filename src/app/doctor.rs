@@ -17,7 +17,7 @@ use std::io::{self, Write};
 /// # Errors
 /// Templates, tokens or certificates that are refused, and a report that cannot be written. All else that is wrong is told in the report.
 pub async fn examine(settings: &Settings, out: &mut dyn Write) -> Result<Severity, StartError> {
-    let templates = Templates::load(Some(&settings.templates.dir))?;
+    let templates = Templates::load(Some(&settings.templates.dir))?.if_sound()?;
     check_credentials(settings)?;
     let mut report = Report::new(out);
     examine_with(settings, &templates, &mut report).await.map_err(StartError::Report)?;

@@ -148,8 +148,9 @@ fn patience(drain: Duration) -> Duration {
 /// # Errors
 /// Everything that is wrong with them.
 pub fn check_templates(settings: &Settings) -> Result<Vec<String>, TemplateFaults> {
-    let templates = Templates::load(Some(&settings.templates.dir))?;
-    Ok(Namespace::choose(settings, &templates).warning.into_iter().collect())
+    let templates = Templates::load(Some(&settings.templates.dir))?.if_sound()?;
+    let ignored = templates.warnings().map(ToString::to_string);
+    Ok(ignored.chain(Namespace::choose(settings, &templates).warning).collect())
 }
 
 /// Finds the cluster that `settings` mean. Makes no call.

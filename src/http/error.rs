@@ -7,7 +7,7 @@ use super::cut::cut;
 use super::refusal::{CrossSite, Refusal};
 use crate::aenv::envelope::Envelope;
 use crate::aenv::envhub;
-use crate::aenv::environment::Faults;
+use crate::aenv::environment::{Faults, Rejected};
 use crate::cluster::{self, Failed};
 use crate::memo;
 use actix_web::error::QueryPayloadError;
@@ -72,6 +72,9 @@ pub enum ApiError {
         /// Why not.
         faults: Faults,
     },
+    /// A create needs a template whose file is broken.
+    #[error("{0}")]
+    BrokenTemplate(String),
     /// EnvHub is needed, and none is configured.
     #[error("creating by the name of an environment needs EnvHub: set envhub.url")]
     NoEnvHub,
@@ -89,6 +92,15 @@ pub enum ApiError {
     Read(#[from] memo::Error<Failed>),
 }
 
+impl From<Rejected> for ApiError {
+    fn from(rejected: Rejected) -> Self {
+        match rejected {
+            Rejected::Body(faults) => Self::BadBody(faults),
+            broken @ Rejected::Template { .. } => Self::BrokenTemplate(broken.to_string()),
+        }
+    }
+}
+
 impl ApiError {
     /// The value of a field is refused; `why` goes on after the value, as in `is not a label value`.
     pub(super) fn bad_value(field: &str, value: &str, why: &str) -> Self {
@@ -100,6 +112,21 @@ impl ApiError {
     pub(super) fn query(error: &QueryPayloadError) -> Self {
         let QueryPayloadError::Deserialize(why) = error else { return Self::BadRequest(format!("query: {error}")) };
         Self::BadRequest(format!("query: {why}"))
+    }
+
+    /// The message for the caller. The CLI takes every failure with the word `deployment` for a service that does not
+    /// exist, and every one with `pods` for such an instance; so only a missing object and a name that is taken are told
+    /// in those words. The log has the words of the API server.
+    fn message(&self) -> String {
+        let message = self.to_string();
+        let told_as_recorded = matches!(self.status_code(), StatusCode::NOT_FOUND | StatusCode::CONFLICT);
+        match self {
+            Self::Read(_) | Self::Write(_) if !told_as_recorded => {
+                let message = replace_word(&message, "deployment", "workload");
+                replace_word(&message, "pods", "instances")
+            }
+            _ => message,
+        }
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -117,6 +144,7 @@ impl ApiError {
             | Self::SlowBody
             | Self::Crowded
             | Self::Undeployable { .. }
+            | Self::BrokenTemplate(_)
             | Self::NoEnvHub
             | Self::NoRendering
             | Self::NoSuchRoute
@@ -141,7 +169,7 @@ impl ResponseError for ApiError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowHead | Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Undeployable { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Undeployable { .. } | Self::BrokenTemplate(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoEnvHub => StatusCode::NOT_IMPLEMENTED,
             Self::NoRendering => StatusCode::INTERNAL_SERVER_ERROR,
             Self::EnvHub(memo::Error::Fetch(error)) => of_envhub(error),
@@ -173,7 +201,7 @@ impl ResponseError for ApiError {
             let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
             response.insert_header((header::RETRY_AFTER, seconds.clamp(1, MAX_RETRY_AFTER)));
         }
-        response.body(Envelope::failure(status.as_u16(), &cut(&self.to_string(), MESSAGE_SHOWN)).to_json())
+        response.body(Envelope::failure(status.as_u16(), &cut(&self.message(), MESSAGE_SHOWN)).to_json())
     }
 }
 
@@ -218,6 +246,20 @@ fn of_answer(status: u16) -> StatusCode {
         504 => StatusCode::GATEWAY_TIMEOUT,
         _ => StatusCode::BAD_GATEWAY,
     }
+}
+
+/// Replaces a lower-case ASCII `word` wherever it stands, in any case.
+fn replace_word(text: &str, word: &str, by: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let mut replaced = String::with_capacity(text.len());
+    let mut rest = 0;
+    for (at, _) in lower.match_indices(word) {
+        replaced.push_str(&text[rest..at]);
+        replaced.push_str(by);
+        rest = at + word.len();
+    }
+    replaced.push_str(&text[rest..]);
+    replaced
 }
 
 /// The content type of every answer of the API.
@@ -270,6 +312,29 @@ mod tests {
             assert_eq!(told(&answered(theirs, None)), (ours, None), "{theirs}");
         }
         assert_eq!(told(&failed(cluster::Error::Unconnected("refused".into()))), (502, None));
+    }
+
+    #[test]
+    fn only_a_missing_object_is_told_in_the_words_that_the_cli_looks_for() {
+        let message = |status, message: &str| {
+            let source = cluster::Error::Answered {
+                status: http::StatusCode::from_u16(status).unwrap(),
+                reason: String::new(),
+                message: message.to_owned(),
+                retry_after: None,
+            };
+            let failed = Failed { action: "failed to get deployment", source };
+            ApiError::Read(memo::Error::Fetch(Arc::new(failed))).message()
+        };
+        let missing = "deployments.apps \"x\" not found";
+        assert!(message(404, missing).ends_with(missing), "{}", message(404, missing));
+        for (status, told) in
+            [(403, "deployments.apps is forbidden"), (422, "Deployment.apps \"x\" is invalid"), (503, "busy")]
+        {
+            let message = message(status, told);
+            assert!(message.contains("workload") && !message.to_lowercase().contains("deployment"), "{message}");
+        }
+        assert_eq!(replace_word("PODS é pods", "pods", "instances"), "instances é instances");
     }
 
     #[test]

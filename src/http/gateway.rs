@@ -6,9 +6,9 @@ use super::error::ApiError;
 use super::query::{DeleteQuery, NoQuery, PodsQuery, Query, ServicesQuery, in_env, object_name};
 use super::write::{done, shown};
 use super::{pods, services};
-use crate::aenv::environment::{Faults, ServiceSpec};
-use crate::aenv::gateway::{CreateRequest, INSTANCE, Kind, SERVICE};
+use crate::aenv::environment::{CreateRequest, Rejected, Source};
 use crate::aenv::rows::{ListShape, OneShape};
+use crate::aenv::warnings::Warnings;
 use actix_web::http::StatusCode;
 use actix_web::web::{Path, Payload};
 
@@ -42,7 +42,7 @@ pub(super) async fn get_instance(ask: Ask, id: Path<String>, _: Query<NoQuery>) 
 }
 
 pub(super) async fn create_service(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {
-    let spec = describe(&ask, SERVICE, body, ServiceSpec::parse).await?;
+    let spec = describe(&ask, body, |source| ask.api.services.parse(source)).await?;
     Ok(shown(StatusCode::OK, &services::create(&ask, spec).await?, OneShape::Gateway))
 }
 
@@ -56,7 +56,7 @@ pub(super) async fn delete_service(ask: Ask, id: Path<String>, query: Query<Dele
 }
 
 pub(super) async fn create_instance(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {
-    let spec = describe(&ask, INSTANCE, body, |body| ask.api.instances.parse(body)).await?;
+    let spec = describe(&ask, body, |source| ask.api.instances.parse(source)).await?;
     Ok(shown(StatusCode::OK, &pods::create(&ask, spec).await?, OneShape::Gateway))
 }
 
@@ -65,20 +65,25 @@ pub(super) async fn delete_instance(ask: Ask, id: Path<String>, _: Query<NoQuery
     done(DELETED)
 }
 
-/// What is to be created: the environment as EnvHub describes it, with the settings of the request. The request is
-/// checked before EnvHub is asked, and again with what EnvHub says.
+/// Reads a create by the name of an environment. The request is checked before EnvHub is asked, and once more with
+/// EnvHub's description.
 async fn describe<S>(
     ask: &Ask,
-    kind: Kind,
     body: Payload,
-    parse: impl Fn(&[u8]) -> Result<S, Faults>,
+    parse: impl Fn(Source<'_>) -> Result<(S, Warnings), Rejected>,
 ) -> Result<S, ApiError> {
-    let request = CreateRequest::parse(kind, &ask.read(body).await?).map_err(ApiError::BadRequest)?;
-    parse(&request.alone()).map_err(|faults| ApiError::BadRequest(request.in_its_words(faults).to_string()))?;
+    let request = CreateRequest::parse(&ask.read(body).await?)?;
+    parse(Source::request(&request))?;
     let envhub = ask.api.envhub.as_ref().ok_or(ApiError::NoEnvHub)?;
     let description = envhub.describe(&request.name, &request.version, ask.options).await?;
-    parse(&request.applied_to(description.value.fields.clone())).map_err(|faults| ApiError::Undeployable {
-        env: format!("{}@{}", request.name, request.version),
-        faults: request.in_its_words(faults),
-    })
+    let read = parse(Source::described(&request, &description.value.fields));
+    let (spec, warnings) = read.map_err(|rejected| match rejected {
+        Rejected::Body(faults) => {
+            let env = format!("{}@{}", request.name, request.version);
+            ApiError::Undeployable { env, faults }
+        }
+        broken @ Rejected::Template { .. } => broken.into(),
+    })?;
+    ask.warn(warnings);
+    Ok(spec)
 }

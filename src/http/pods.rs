@@ -4,7 +4,7 @@ use super::ask::{Answer, Ask};
 use super::error::ApiError;
 use super::query::{NoQuery, PodsQuery, Query, object_name};
 use super::write::{Write, done, shown};
-use crate::aenv::environment::InstanceSpec;
+use crate::aenv::environment::{Document, InstanceSpec, Source};
 use crate::aenv::instances::InstanceRow;
 use crate::aenv::rows::{ListShape, One, OneShape, Rows};
 use crate::memo::Found;
@@ -22,7 +22,9 @@ pub(super) async fn get_pod(ask: Ask, name: Path<String>, _: Query<NoQuery>) -> 
 }
 
 pub(super) async fn create_pod(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {
-    let spec = ask.api.instances.parse(&ask.read(body).await?)?;
+    let body = Document::parse(&ask.read(body).await?)?;
+    let (spec, warnings) = ask.api.instances.parse(Source::body(&body))?;
+    ask.warn(warnings);
     Ok(shown(StatusCode::CREATED, &create(&ask, spec).await?, OneShape::Detail))
 }
 

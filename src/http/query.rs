@@ -6,10 +6,10 @@
 use super::ask::Ask;
 use super::error::ApiError;
 use super::warning::warn;
-use crate::aenv::Warnings;
 use crate::aenv::environment::cut;
 use crate::aenv::services::Status;
-use crate::syntax::{LabelValue, ListFilter, ObjectName, Phase};
+use crate::aenv::warnings::Warnings;
+use crate::syntax::{LabelSelector, LabelValue, ListFilter, ObjectName, Phase};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use serde::Deserialize;
@@ -82,6 +82,9 @@ pub(super) struct ServicesQuery {
     /// Only those with this status, in any case. `Pending` stands for `Creating`, as the SDK calls it.
     #[param(value_type = Option<Status>, example = "Running")]
     status: Option<String>,
+    /// Only those whose labels are selected, such as `team=red,tier!=db,stage in (dev,test),!spot`.
+    #[param(example = "team=red")]
+    labels: Option<String>,
 }
 
 /// The query of the instance lists. An empty value is as good as none.
@@ -105,6 +108,9 @@ pub(super) struct PodsQuery {
     /// `expired`: only those whose time to live has passed.
     #[param(example = "expired")]
     filter: Option<String>,
+    /// Only those whose labels are selected, such as `team=red,tier!=db,stage in (dev,test),!spot`.
+    #[param(example = "team=red")]
+    labels: Option<String>,
 }
 
 /// The query of a route that knows no parameter.
@@ -135,7 +141,8 @@ impl DeleteQuery {
 
 impl ServicesQuery {
     pub(super) fn filter(&self) -> Result<ListFilter, ApiError> {
-        filter(self.env_name.as_deref(), self.owner.as_deref(), self.version.as_deref())
+        let filter = filter(self.env_name.as_deref(), self.owner.as_deref(), self.version.as_deref())?;
+        Ok(ListFilter { labels: selector(self.labels.as_deref())?, ..filter })
     }
 
     pub(super) fn status(&self) -> Result<Option<Status>, ApiError> {
@@ -153,15 +160,16 @@ impl PodsQuery {
         owner: Option<String>,
         version: Option<String>,
         status: Option<String>,
+        labels: Option<String>,
     ) -> Self {
-        Self { env_name, owner, version, status, filter: None }
+        Self { env_name, owner, version, status, filter: None, labels }
     }
 
     pub(super) fn filter(&self) -> Result<ListFilter, ApiError> {
         let filter = filter(self.env_name.as_deref(), self.owner.as_deref(), self.version.as_deref())?;
         let status = self.status.as_deref().map(|text| sdk_phase(text).unwrap_or(text));
         let phase = one_of("status", status, Phase::ALL, Phase::as_str)?;
-        Ok(ListFilter { phase, ..filter })
+        Ok(ListFilter { phase, labels: selector(self.labels.as_deref())?, ..filter })
     }
 
     /// Whether only expired instances are asked for. Any other filter means all instances, with a warning.
@@ -213,6 +221,11 @@ fn filter(env: Option<&str>, owner: Option<&str>, version: Option<&str>) -> Resu
         version: label("version", version)?,
         ..ListFilter::default()
     })
+}
+
+fn selector(text: Option<&str>) -> Result<LabelSelector, ApiError> {
+    let text = text.unwrap_or_default();
+    LabelSelector::parse(text).map_err(|why| ApiError::BadRequest(format!("labels: {why}")))
 }
 
 fn label(field: &str, text: Option<&str>) -> Result<Option<LabelValue>, ApiError> {
@@ -271,6 +284,16 @@ mod tests {
     }
 
     #[test]
+    fn labels_are_a_selector_and_no_way_into_another() {
+        let query = |labels: &str| PodsQuery { labels: Some(labels.into()), ..Default::default() };
+        let filter = query("team=red,!spot").filter().unwrap();
+        assert_eq!(filter.label_selector().as_deref(), Some("!spot,team=red"));
+        for bad in ["team=red&x", "a b", "business/aenv-owner=jun", "team=red,"] {
+            assert!(message(query(bad).filter().unwrap_err()).starts_with("labels: "), "{bad}");
+        }
+    }
+
+    #[test]
     fn the_words_of_the_sdk_are_understood() {
         for (word, phase) in
             [("CREATING", Phase::Pending), ("terminated", Phase::Succeeded), ("running", Phase::Running)]
@@ -287,7 +310,7 @@ mod tests {
         let query = ServicesQuery { status: Some("runing".into()), ..Default::default() };
         assert_eq!(
             message(query.status().unwrap_err()),
-            r#"status: "runing" is not one of: Creating, Updating, Running, Failed"#
+            r#"status: "runing" is not one of: Creating, Updating, Running, Failed, Incomplete"#
         );
     }
 

@@ -4,7 +4,7 @@ use super::ask::{Answer, Ask};
 use super::error::ApiError;
 use super::query::{DeleteQuery, NoQuery, Query, ServicesQuery, object_name};
 use super::write::{Write, done, shown};
-use crate::aenv::environment::{ServiceChange, ServiceName, ServiceSpec};
+use crate::aenv::environment::{Document, ServiceChange, ServiceName, ServiceSpec, Source};
 use crate::aenv::rows::{ListShape, One, OneShape};
 use crate::aenv::services::ServiceRow;
 use crate::syntax::ObjectName;
@@ -22,7 +22,9 @@ pub(super) async fn get_service(ask: Ask, name: Path<String>, _: Query<NoQuery>)
 }
 
 pub(super) async fn create_service(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {
-    let spec = ServiceSpec::parse(&ask.read(body).await?)?;
+    let body = Document::parse(&ask.read(body).await?)?;
+    let (spec, warnings) = ask.api.services.parse(Source::body(&body))?;
+    ask.warn(warnings);
     Ok(shown(StatusCode::CREATED, &create(&ask, spec).await?, OneShape::Detail))
 }
 
@@ -47,7 +49,8 @@ pub(super) async fn create(ask: &Ask, spec: ServiceSpec) -> Result<One<ServiceRo
 }
 
 pub(super) async fn update(ask: &Ask, name: ObjectName, body: Payload) -> Result<One<ServiceRow>, ApiError> {
-    let change = ServiceChange::parse(&ask.read(body).await?)?;
+    let (change, warnings) = ServiceChange::parse(&ask.read(body).await?)?;
+    ask.warn(warnings);
     let write = Write::begin(ask, "update", "service", Some(name.clone()), None);
     write.end(ask.api.services.update_service(name, change, ask.write()).await)
 }

@@ -4,10 +4,10 @@ use super::ask::{Answer, Ask};
 use super::error::ApiError;
 use super::query::{NoQuery, PodsQuery, Query, object_name};
 use super::write::{Write, done, shown};
-use crate::aenv::Warnings;
 use crate::aenv::environment::cut;
 use crate::aenv::instances::{Sweep, Take};
 use crate::aenv::rows::OneShape;
+use crate::aenv::warnings::Warnings;
 use crate::syntax::{ListFilter, parse_go_duration};
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Path, Payload};
@@ -37,6 +37,9 @@ pub(super) struct SweepQuery {
     /// `expired`: only those whose time to live has passed.
     #[param(example = "expired")]
     filter: Option<String>,
+    /// Only those whose labels are selected, such as `run=r7,tier!=db`.
+    #[param(example = "run=r7")]
+    labels: Option<String>,
     /// `true`: tell what would be removed, and remove nothing.
     #[param(value_type = Option<bool>, default = false)]
     dry_run: Option<String>,
@@ -54,11 +57,11 @@ impl SweepQuery {
             Some("true") => true,
             Some(other) => return Err(ApiError::bad_value("dryRun", other, "is not one of: false, true")),
         };
-        let Self { env_name, owner, version, status, .. } = self;
-        let filter = PodsQuery::narrowed(env_name, owner, version, status).filter()?;
+        let Self { env_name, owner, version, status, labels, .. } = self;
+        let filter = PodsQuery::narrowed(env_name, owner, version, status, labels).filter()?;
         if take == Take::All && filter == ListFilter::default() {
             let message =
-                "this would remove every instance: filter=expired, envName, owner, version or status is needed";
+                "this would remove every instance: filter=expired, envName, owner, version, status or labels is needed";
             return Err(ApiError::BadRequest(message.to_owned()));
         }
         Ok(Sweep { filter, take, dry_run })

@@ -2,7 +2,7 @@
 //! (`299 - "text"`, RFC 7234, section 5.5), and logged.
 
 use super::cut::cut;
-use crate::aenv::Warnings;
+use crate::aenv::warnings::Warnings;
 use crate::telemetry::log_limiter::LogLimiter;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};

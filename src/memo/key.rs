@@ -1,6 +1,6 @@
 //! What a question is, so that equal questions share an answer and a wider answer serves a narrower question.
 
-use crate::syntax::{ListFilter, ObjectName};
+use crate::syntax::{LabelSelector, ListFilter, ObjectName};
 use std::sync::Arc;
 
 /// A question about one resource in the sandbox namespace.
@@ -27,6 +27,9 @@ impl Key {
                 let mut wider = vec![ListFilter::default()];
                 if filter.env.is_some() {
                     wider.push(ListFilter { env: filter.env.clone(), ..ListFilter::default() });
+                }
+                if !filter.labels.is_empty() {
+                    wider.push(ListFilter { labels: LabelSelector::default(), ..filter.clone() });
                 }
                 if filter.with_ttl {
                     wider.push(ListFilter { with_ttl: true, ..ListFilter::default() });

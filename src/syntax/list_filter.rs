@@ -1,5 +1,6 @@
 //! List filter: the label selector and field selector of a list, made of checked values.
 
+use super::label_selector::LabelSelector;
 use super::names::LabelValue;
 
 /// Label that carries the environment's name.
@@ -56,6 +57,8 @@ pub struct ListFilter {
     pub phase: Option<Phase>,
     /// Only objects that carry a time to live.
     pub with_ttl: bool,
+    /// Only objects whose labels of the caller's own are selected.
+    pub labels: LabelSelector,
 }
 
 impl ListFilter {
@@ -67,6 +70,7 @@ impl ListFilter {
             .into_iter()
             .filter_map(|(key, value)| value.as_ref().map(|value| format!("{key}={value}")))
             .chain(self.with_ttl.then(|| TTL.to_owned()))
+            .chain((!self.labels.is_empty()).then(|| self.labels.to_string()))
             .collect::<Vec<_>>();
         (!terms.is_empty()).then(|| terms.join(","))
     }
@@ -91,11 +95,12 @@ mod tests {
             owner: LabelValue::new("jun").ok(),
             phase: Some(Phase::Running),
             with_ttl: true,
+            labels: LabelSelector::parse("team=red,!spot").unwrap(),
             ..ListFilter::default()
         };
         assert_eq!(
             filter.label_selector().as_deref(),
-            Some("business/aenv-name=weather,business/aenv-owner=jun,business/aenv-ttl")
+            Some("business/aenv-name=weather,business/aenv-owner=jun,business/aenv-ttl,!spot,team=red")
         );
         assert_eq!(filter.field_selector().as_deref(), Some("status.phase=Running"));
     }

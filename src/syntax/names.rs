@@ -38,7 +38,7 @@ pub enum Invalid {
     )]
     LabelKey,
     /// Not the name of a template.
-    #[error("is not a template's name: at most 63 letters, digits or '-', beginning with a letter or digit")]
+    #[error("is not a template's name: at most 63 letters, digits, '-', '_' or '.', beginning with a letter or digit")]
     TemplateName,
 }
 
@@ -174,7 +174,7 @@ impl TemplateName {
         let bytes = text.as_bytes();
         let ok = bytes.len() <= LABEL_VALUE_MAX
             && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
-            && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-');
+            && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
         if ok { Ok(Self(text.into())) } else { Err(Invalid::TemplateName) }
     }
 
@@ -251,10 +251,10 @@ mod tests {
 
     #[test]
     fn template_names_are_names_and_no_paths() {
-        for good in ["singleContainer", "win64", "a-", "9"] {
+        for good in ["singleContainer", "win64", "a-", "9", "gpu_a100", "v1.2"] {
             assert!(TemplateName::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "../../x", "a/b", "a.yaml", ".hidden", "-a", "a_b", "a b", "a\0", "é", &"x".repeat(64)] {
+        for bad in ["", "../../x", "a/b", ".hidden", "..", "-a", "_b", "a b", "a\0", "é", &"x".repeat(64)] {
             assert_eq!(TemplateName::new(bad), Err(Invalid::TemplateName), "{bad:?}");
         }
     }

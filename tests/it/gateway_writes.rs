@@ -134,7 +134,7 @@ async fn what_the_request_says_wins_over_what_envhub_says() {
 
 #[tokio::test]
 async fn an_environment_that_cannot_be_deployed_is_told_and_costs_nothing() {
-    let hub = EnvHub::start(Manner::describe(&json!({"cpuLimit": "lots"}))).await;
+    let hub = EnvHub::start(Manner::describe(&json!({"cpuLimit": "-1"}))).await;
     let (server, _cluster, controller) = asking(hub.url(), &[]).await;
     let answer = controller.post("/env-service", &json!({"envName": "tides@9"})).await;
     let message = answer.failure(422);

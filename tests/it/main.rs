@@ -6,6 +6,7 @@
 mod access;
 mod chart;
 mod codings;
+mod compatibility;
 mod contract;
 mod cross_site;
 mod doctor;

@@ -66,7 +66,10 @@ async fn a_429_to_the_end_is_503_with_the_api_servers_retry_after() {
     let (server, cluster, controller) = started(&keys).await;
     server.set_faults(faults([Rule { status: Some(429), retry_after_s: Some(7), ..rule() }]));
     let answer = controller.get("/pods").await;
-    assert_eq!(answer.failure(503), "failed to list pods failed: err is Too many requests, please try again later.");
+    assert_eq!(
+        answer.failure(503),
+        "failed to list instances failed: err is Too many requests, please try again later."
+    );
     assert_eq!(answer.header("retry-after"), "7");
     assert_eq!(cluster.calls().total, 1, "no retry can come within the deadline, so none is waited for");
     server.set_faults(faults([Rule { status: Some(429), retry_after_s: Some(0), ..rule() }]));
@@ -107,7 +110,7 @@ async fn a_list_that_expires_between_pages_begins_again_once() {
     let answer = controller.get("/pods?envName=weather&owner=nobody").await;
     assert_eq!(ids(&answer), 0, "from the fresh list of all");
     let again = controller.request(Method::GET, "/pods").header("cache-control", "no-cache");
-    assert_eq!(send(again).await.failure(503).split(':').next().unwrap(), "failed to list pods failed");
+    assert_eq!(send(again).await.failure(503).split(':').next().unwrap(), "failed to list instances failed");
 }
 
 #[tokio::test]

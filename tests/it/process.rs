@@ -104,7 +104,7 @@ async fn bad_settings_are_refused_all_at_once() {
 #[tokio::test]
 async fn broken_templates_are_told_with_their_places() {
     let (_server, cluster) = sandboxed::start().await;
-    for subcommand in ["serve", "check-config", "doctor"] {
+    for subcommand in ["check-config", "doctor"] {
         let (code, _, stderr) = run(|command, home| {
             let dir = home.join("templates");
             fs::create_dir(&dir).unwrap();

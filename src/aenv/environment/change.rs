@@ -1,12 +1,13 @@
-//! What is to change about an environment service.
+//! Changes of an environment service.
 
-use super::body::Section;
-use super::document::Json;
-use super::faults::{Fault, Faults};
-use super::rules;
+use super::document::Document;
+use super::faults::Faults;
+use super::section::Section;
+use super::settings::{IMAGE, REPLICAS, VARIABLES};
+use crate::aenv::warnings::Warnings;
 use std::collections::BTreeMap;
 
-/// What is to change about an environment service; at least one thing does.
+/// The changes of an environment service; there may be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceChange {
     /// How many pods; not negative. `None`: as before.
@@ -21,21 +22,26 @@ impl ServiceChange {
     /// Reads the body of an update.
     ///
     /// # Errors
-    /// Everything that is wrong with it, or that it changes nothing.
-    pub fn parse(body: &[u8]) -> Result<Self, Faults> {
-        let document = Json::parse(body)?;
+    /// Everything that is wrong with it.
+    pub fn parse(body: &[u8]) -> Result<(Self, Warnings), Faults> {
+        let document = Document::parse(body)?;
         let mut top = Section::of_body(&document);
-        let replicas = top.read("replicas", rules::replicas);
-        let image = top.read("image", rules::image);
-        let variables = top.read("environment_variables", rules::variables).unwrap_or_default();
-        let faults = top.into_faults();
+        let replicas = top.read(&REPLICAS);
+        let image = top.read(&IMAGE);
+        let variables = top.read(&VARIABLES).unwrap_or_default();
+        let (faults, mut warnings) = top.into_findings();
         if !faults.is_empty() {
             return Err(faults);
         }
-        if replicas.is_none() && image.is_none() && variables.is_empty() {
-            let problem = "there is nothing to change, give any of replicas, image, environment_variables";
-            return Err(Fault::of_body(problem).into());
+        let change = Self { replicas, image, variables };
+        if change.is_empty() {
+            warnings.push("there is nothing to change, give any of replicas, image, environment_variables");
         }
-        Ok(Self { replicas, image, variables })
+        Ok((change, warnings))
+    }
+
+    /// Whether everything stays as it is.
+    pub fn is_empty(&self) -> bool {
+        self.replicas.is_none() && self.image.is_none() && self.variables.is_empty()
     }
 }

@@ -1,16 +1,52 @@
-//! Any JSON as a tree.
+//! JSON as a tree, parsed once for each body.
 //!
-//! `serde_json::Value` would take the last of two equal keys without a word; here that is a fault, because a caller
-//! who says two things means one of them.
+//! `serde_json::Value` takes the last of two equal keys silently; here two equal keys are a fault, because the caller
+//! meant one of them and nobody knows which.
 
 use super::faults::{Fault, Faults, cut};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde::{Serialize, Serializer};
+use serde_json::Number;
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// The members of an object.
 pub(super) type Object = BTreeMap<String, Json>;
+
+/// A JSON object: the body of a request, or EnvHub's description of an environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document(Object);
+
+impl Document {
+    /// Reads one whole JSON text, whose depth is bounded by `serde_json`.
+    ///
+    /// # Errors
+    /// Why it is not one object.
+    pub fn parse(text: &[u8]) -> Result<Self, Faults> {
+        let unreadable = |why: String| Fault::of_body(format!("Invalid request body: {why}")).into();
+        if text.trim_ascii().is_empty() {
+            return Err(unreadable("it is empty, give a JSON object".to_owned()));
+        }
+        match serde_json::from_slice(text) {
+            Ok(Json::Object(members)) => Ok(Self(members)),
+            Ok(other) => Err(unreadable(format!("it is {}, give a JSON object", other.kind()))),
+            Err(error) => Err(unreadable(error.to_string())),
+        }
+    }
+
+    pub(super) fn members(&self) -> &Object {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Document {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Json::deserialize(deserializer)? {
+            Json::Object(members) => Ok(Self(members)),
+            other => Err(D::Error::custom(format_args!("it is {}, not an object", other.kind()))),
+        }
+    }
+}
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,19 +60,6 @@ pub(super) enum Json {
 }
 
 impl Json {
-    /// Reads one whole JSON text. Its depth is bounded by `serde_json`.
-    pub(super) fn parse(text: &[u8]) -> Result<Self, Faults> {
-        let unreadable = |why: String| Fault::of_body(format!("Invalid request body: {why}")).into();
-        if text.trim_ascii().is_empty() {
-            return Err(unreadable("it is empty, give a JSON object".to_owned()));
-        }
-        match serde_json::from_slice(text) {
-            Ok(object @ Self::Object(_)) => Ok(object),
-            Ok(other) => Err(unreadable(format!("it is {}, give a JSON object", other.kind()))),
-            Err(error) => Err(unreadable(error.to_string())),
-        }
-    }
-
     /// What sort of value it is, for a message that does not tell which.
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -48,15 +71,35 @@ impl Json {
             Self::Object(_) => "an object",
         }
     }
+
+    /// Its JSON text.
+    pub(super) fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("a tree of JSON has string keys and its serializer does not fail")
+    }
+
+    /// Whether it is a zero value of Go for some field: null, zero, or the empty text or object.
+    pub(super) fn is_zero(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::Number(number) => number.as_f64() == Some(0.0),
+            Self::Text(text) => text.is_empty(),
+            Self::Object(members) => members.is_empty(),
+            Self::Bool(_) | Self::List(_) => false,
+        }
+    }
 }
 
-/// Reads one JSON object as it is, to be passed on. It is held to what every body is held to.
-///
-/// # Errors
-/// Why it is not one.
-pub fn read_object(text: &[u8]) -> Result<Map<String, Value>, Faults> {
-    Json::parse(text)?;
-    serde_json::from_slice(text).map_err(|error| Fault::of_body(format!("Invalid request body: {error}")).into())
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(number) => number.serialize(serializer),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::List(items) => items.serialize(serializer),
+            Self::Object(members) => members.serialize(serializer),
+        }
+    }
 }
 
 /// For messages.
@@ -158,7 +201,7 @@ mod tests {
             (&deep, "recursion limit exceeded at line 1 column 132"),
         ];
         for (text, why) in cases {
-            let told = Json::parse(text).unwrap_err().to_string();
+            let told = Document::parse(text).unwrap_err().to_string();
             assert_eq!(told, format!("Invalid request body: {why}"), "{:?}", &text[..text.len().min(40)]);
         }
     }

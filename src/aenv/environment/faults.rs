@@ -1,4 +1,4 @@
-//! What is wrong with a body: all of it in one message, each fault with its field and what would be right.
+//! Faults of a body: all of them in one message, each with its field and the mend.
 
 use std::fmt;
 
@@ -34,22 +34,6 @@ impl Faults {
         self.shown.is_empty()
     }
 
-    /// The faults that the message tells.
-    pub fn iter(&self) -> impl Iterator<Item = &Fault> {
-        self.shown.iter()
-    }
-
-    /// The same faults, their fields named as `rename` says; those that it does not know keep their names.
-    #[must_use]
-    pub fn renamed(mut self, rename: impl Fn(&str) -> Option<String>) -> Self {
-        for field in self.shown.iter_mut().filter_map(|fault| fault.field.as_mut()) {
-            if let Some(name) = rename(field) {
-                *field = name;
-            }
-        }
-        self
-    }
-
     fn joined(&self) -> String {
         let mut faults = self.shown.iter().map(Fault::to_string).collect::<Vec<_>>();
         if self.more > 0 {
@@ -81,12 +65,6 @@ impl Fault {
     /// A fault of the field at `path`.
     pub(super) fn at(path: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { field: Some(path.into()), problem: problem.into() }
-    }
-
-    /// The field, as the caller spelled it, such as `deployConfig.port`. `None`: the fault is not that of one field.
-    #[must_use]
-    pub fn field(&self) -> Option<&str> {
-        self.field.as_deref()
     }
 }
 

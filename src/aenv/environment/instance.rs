@@ -1,88 +1,96 @@
-//! What a new environment instance is to be.
+//! A new environment instance, as its create describes it.
 
-use super::body::Section;
-use super::document::Json;
 use super::faults::{Fault, Faults};
 use super::rules;
-use crate::syntax::Quantity;
-use crate::syntax::{LabelValue, NamePrefix, ObjectName, TemplateName};
+use super::section::Section;
+use super::settings::{
+    ARGUMENTS, ARTIFACTS, CPU, LABELS, MEMORY, OWNER, POD_TEMPLATE, RESOURCE, SECOND_IMAGE, TTL, VARIABLES,
+};
+use super::source::Source;
+use crate::aenv::labels::CallerLabels;
+use crate::aenv::warnings::Warnings;
+use crate::syntax::{LabelValue, NamePrefix, ObjectName, Quantity, TemplateName};
 use std::collections::BTreeMap;
 
 /// The template, unless one is given.
 const DEFAULT_TEMPLATE: &str = "singleContainer";
 
-/// What a new environment instance is to be.
+/// The image that a datasource is a tag of, unless the environment names another one (`imagePrefix`).
+const DATASOURCE_IMAGE: &str = "docker.io/library/aenv";
+
+/// A new environment instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstanceSpec {
     /// The environment's name.
     pub env: LabelValue,
     /// The environment's version.
     pub version: Option<LabelValue>,
-    /// Who it belongs to.
+    /// The person or team that it belongs to.
     pub owner: Option<LabelValue>,
     /// How long it may live, a Go duration. `None`: for ever.
     pub ttl: Option<LabelValue>,
     /// How its name begins.
     pub name: NamePrefix,
-    /// Which pod it is made from; one of those that are known.
+    /// The template of its pod; one of those that are known.
     pub template: TemplateName,
     /// The image of every container.
     pub image: String,
     /// The image of the second container, if that is to have another.
     pub second_image: Option<String>,
-    /// What every container's arguments end with.
+    /// Arguments that are appended to those of every container.
     pub arguments: Vec<String>,
     /// The environment variables of every container.
     pub variables: BTreeMap<String, String>,
     /// Resources instead of the template's.
     pub autoscale: Option<Autoscale>,
-    /// Further labels of the pod; none of them is a reserved one.
-    pub labels: BTreeMap<String, String>,
+    /// Labels of the caller's own.
+    pub labels: CallerLabels,
 }
 
-/// What each container asks for and may have.
+/// Requests and limits of every container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Autoscale {
-    /// Processor time.
+    /// CPU.
     pub cpu: Quantity,
     /// Memory.
     pub memory: Quantity,
 }
 
-/// What a body may speak of because the templates have it.
-#[derive(Debug, Clone, Copy)]
+/// The names that a body may use, or must not use, because the templates have them.
+#[derive(Clone, Copy)]
 pub struct Known<'a> {
-    /// The pod templates.
+    /// The pod template that a name means.
+    pub find_pod: &'a dyn Fn(&TemplateName) -> Option<TemplateName>,
+    /// The names of the pod templates.
     pub pod_templates: &'a [TemplateName],
     /// The label keys by which Services find their pods. An instance with one of them could take a Service's traffic.
     pub selector_keys: &'a [String],
 }
 
 impl InstanceSpec {
-    /// Reads the body of a create.
+    /// Reads a create.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn parse(body: &[u8], known: Known<'_>) -> Result<Self, Faults> {
-        let document = Json::parse(body)?;
-        let mut top = Section::of_body(&document);
-        let mut deploy = top.deploy_settings();
-
-        let env = top.require("name", "give the environment's name", rules::label_value);
-        let name = env.as_ref().and_then(|env| name_prefix(&mut top, env));
-        let version = top.read("version", rules::label_value);
-        let image = top.require("artifacts", "give one of type \"image\"", rules::image_artifact);
-        let owner = deploy.read("owner", rules::label_value);
-        let ttl = deploy.read("ttl", rules::ttl);
-        let template = template(&mut deploy, known.pod_templates);
-        let second_image = deploy.read("secondImageName", rules::image);
-        let arguments = deploy.read_or("arguments", Vec::new(), rules::arguments);
-        let variables = deploy.read_or("environment_variables", BTreeMap::new(), rules::variables);
+    pub fn parse(source: Source<'_>, known: Known<'_>) -> Result<(Self, Warnings), Faults> {
+        let (mut top, mut deploy) = source.sections();
+        let env = source.name(&mut top);
+        let name = env.as_ref().and_then(|env| name_prefix(source, &mut top, env));
+        let version = source.version(&mut top);
+        let image = image(source, &mut top);
+        let owner = deploy.read(&OWNER);
+        let ttl = deploy.read(&TTL);
+        let template = template(&mut deploy, known);
+        let second_image = second_image(source, &mut deploy);
+        let arguments = deploy.read(&ARGUMENTS).unwrap_or_default();
+        let variables = deploy.read(&VARIABLES).unwrap_or_default();
         let autoscale = autoscale(&mut deploy);
-        let labels = deploy.read_or("labels", BTreeMap::new(), |field| rules::labels(field, known.selector_keys));
+        let labels = deploy.read_labels(&LABELS, known.selector_keys);
 
-        let mut faults = top.into_faults();
-        faults.extend(deploy.into_faults());
+        let (mut faults, mut warnings) = top.into_findings();
+        let (more_faults, more_warnings) = deploy.into_findings();
+        faults.extend(more_faults);
+        warnings.extend(more_warnings);
         let spec = || {
             Some(Self {
                 env: env?,
@@ -93,42 +101,72 @@ impl InstanceSpec {
                 template: template?,
                 image: image?,
                 second_image,
-                arguments: arguments?,
-                variables: variables?,
+                arguments,
+                variables,
                 autoscale,
-                labels: labels?,
+                labels,
             })
         };
-        if faults.is_empty() { spec().ok_or(faults) } else { Err(faults) }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        spec().map(|spec| (spec, warnings)).ok_or(faults)
     }
 }
 
-fn name_prefix(top: &mut Section<'_>, env: &LabelValue) -> Option<NamePrefix> {
+/// The environment's image, which a pod cannot do without.
+fn image(source: Source<'_>, top: &mut Section<'_>) -> Option<String> {
+    let image = source.image(top)?;
+    if source.is_partial() {
+        return Some(String::new());
+    }
+    if image.is_none() {
+        let problem = if top.has(&ARTIFACTS) { "has no image" } else { "is missing" };
+        top.refuse(Fault::at(top.path(&ARTIFACTS), format!("{problem}, give one of type \"image\"")));
+    }
+    image
+}
+
+fn name_prefix(source: Source<'_>, top: &mut Section<'_>, env: &LabelValue) -> Option<NamePrefix> {
     let prefix = NamePrefix::new(&format!("{env}-"), ObjectName::new);
-    let refused = |why| top.refuse(Fault::at("name", format!("\"{env}\" with '-' and six characters {why}")));
+    let refused =
+        |why| top.refuse(Fault::at(source.name_field(), format!("\"{env}\" with '-' and six characters {why}")));
     prefix.map_err(refused).ok()
 }
 
-fn template(deploy: &mut Section<'_>, known: &[TemplateName]) -> Option<TemplateName> {
+fn template(deploy: &mut Section<'_>, known: Known<'_>) -> Option<TemplateName> {
     let default = TemplateName::new(DEFAULT_TEMPLATE).expect("the default is a name");
-    deploy.read_or("podTemplate", default, |field| {
-        let name = rules::template_name(field)?;
-        if known.contains(&name) {
-            return Ok(name);
-        }
-        let names = known.iter().map(TemplateName::as_str).collect::<Vec<_>>().join(", ");
-        Err(field.refused(format_args!("is no pod template, there are {names}")).into())
-    })
+    let name = deploy.read_or(&POD_TEMPLATE, default)?;
+    let found = (known.find_pod)(&name);
+    if found.is_none() {
+        let names = known.pod_templates.iter().map(TemplateName::as_str).collect::<Vec<_>>().join(", ");
+        let problem = format!("\"{name}\" is no pod template, there are {names}");
+        deploy.refuse(Fault::at(deploy.path(&POD_TEMPLATE), problem));
+    }
+    found
 }
 
-/// The resources, if they are asked for. Otherwise `cpu` and `memory` describe the environment in words of its own,
-/// such as `1C`, and nobody reads them.
+/// The image of the second container: for a datasource a tag of the environment's `imagePrefix`, as `api-service` has it.
+fn second_image(source: Source<'_>, deploy: &mut Section<'_>) -> Option<String> {
+    let Some(tag) = source.datasource() else { return deploy.read(&SECOND_IMAGE) };
+    let prefix = deploy.own_text("imagePrefix").unwrap_or(DATASOURCE_IMAGE);
+    let image = format!("{prefix}:{tag}");
+    if rules::is_image(&image) {
+        return Some(image);
+    }
+    deploy.refuse(Fault::at("datasource", "makes no name of an image: there is white space in it"));
+    None
+}
+
+/// The resources, if they are asked for. Otherwise `cpu` and `memory` describe the environment in words of their own,
+/// such as `1C`, and are ignored. One without the other changes nothing, as for the Go controller.
 fn autoscale(deploy: &mut Section<'_>) -> Option<Autoscale> {
-    if deploy.read("resource", rules::text)? != "autoscale" {
+    if deploy.read(&RESOURCE)? != "autoscale" {
         return None;
     }
-    let hint = "a resource of \"autoscale\" needs it";
-    let cpu = deploy.require("cpu", hint, rules::quantity);
-    let memory = deploy.require("memory", hint, rules::quantity);
+    let (cpu, memory) = (deploy.read(&CPU).flatten(), deploy.read(&MEMORY).flatten());
+    if cpu.is_none() || memory.is_none() {
+        deploy.warn(&RESOURCE, "\"autoscale\" needs both cpu and memory, the template's resources stay");
+    }
     Some(Autoscale { cpu: cpu?, memory: memory? })
 }

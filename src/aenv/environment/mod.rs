@@ -1,30 +1,49 @@
-//! The body of a create or an update, parsed and checked in full before anything is asked of the API server.
+//! Bodies of creates and updates, parsed once and checked in full before the API server is asked anything.
 //!
-//! A create is described by an EnvHub environment: who it is (`name`, `version`), what runs (`artifacts`), and how
-//! (`deployConfig`, or `deploy_config`). [`ServiceSpec`], [`InstanceSpec`] and [`ServiceChange`] are what is left of
-//! it: plain values that Kubernetes takes, defaults filled in. Everything else is [`Faults`], all of them at once,
-//! each with its field as the caller spelled it.
+//! A create is described by an EnvHub environment: its `name` and `version`, the image among its `artifacts`, and its
+//! deploy settings (`deployConfig`, or `deploy_config`); a request of the CLI names the environment and overrides some of
+//! them. [`ServiceSpec`], [`InstanceSpec`] and [`ServiceChange`] are what is left of it: plain values that Kubernetes
+//! takes, defaults filled in. The rest is [`Faults`], all of them at once, each with its field as the caller spelled it,
+//! or warnings where the Go controller would have gone on.
 //!
-//! `document` reads JSON, `body` finds the fields, `rules` says what each may be; `schema` says it to callers. Null and the empty text are as good
-//! as no field at all; unknown fields are ignored. The values of environment variables never reach a message.
+//! | module | its job |
+//! | --- | --- |
+//! | `document` | JSON as a tree |
+//! | `field`, `section` | finding and reading fields |
+//! | `settings` | each field declared once, with `rules` for its values and `schema` for the API description |
+//! | `bodies` | the schemas of whole bodies |
+//! | `request`, `source` | requests of the CLI, and EnvHub's description under them |
+//! | `service`, `instance`, `change` | the specs |
+//!
+//! Null and the empty text are as good as no field at all; unknown fields are ignored. The values of environment variables
+//! never reach a message.
 
-mod body;
+mod bodies;
 mod change;
 mod document;
 mod faults;
+mod field;
 mod instance;
 #[cfg(test)]
 mod properties;
+mod rejected;
+mod request;
 mod rules;
 mod schema;
+mod section;
 mod service;
+mod settings;
+mod source;
 #[cfg(test)]
 mod tests;
 mod words;
 
+pub use bodies::schemas;
 pub use change::ServiceChange;
-pub use document::read_object;
+pub use document::Document;
 pub use faults::{Fault, Faults, cut};
 pub use instance::{Autoscale, InstanceSpec, Known};
-pub use schema::{Artifact, ChangeBody, InstanceBody, InstanceSettings, ServiceBody, ServiceSettings};
-pub use service::{Amount, Resources, ServiceName, ServiceSpec, Storage};
+pub use rejected::Rejected;
+pub use request::CreateRequest;
+pub use service::{Amount, Resources, ServiceName, ServiceSpec, ServiceTemplate, Storage};
+pub use source::Source;

@@ -1,35 +1,75 @@
-//! What each field may be: the rules that Kubernetes itself applies, so that it has nothing left to refuse.
+//! The rules of the fields: Kubernetes' own, so that it has nothing left to refuse, and the leniency of the Go controller.
+//!
+//! A value that cannot be meant is a fault. One that the Go controller would pass over, or whose meaning is clear although
+//! its type is another, is read with a warning. Both name the field; neither tells the value of an environment variable.
 
-use super::body::Field;
 use super::faults::{Fault, Faults, cut};
-use crate::syntax::Quantity;
-use crate::syntax::parse_go_duration;
-use crate::syntax::{Invalid, LabelValue, ObjectName, TemplateName, check_label_key};
+use super::field::Field;
+use crate::aenv::warnings::Warnings;
+use crate::syntax::{Invalid, LabelValue, ObjectName, Quantity, TemplateName, parse_go_duration};
 use std::collections::BTreeMap;
 
 /// As many pods as Kubernetes is built for in a whole cluster:
 /// <https://kubernetes.io/docs/setup/best-practices/cluster-large/>.
 const REPLICAS_MAX: i32 = 150_000;
 
+/// More environment variables than any image reads. Each is compared with those of the template.
+pub(super) const MAX_VARIABLES: usize = 4_096;
+/// Their names and values: a quarter of what Linux passes to a program by default, and an object that etcd stores.
+pub(super) const MAX_VARIABLES_BYTES: usize = 512 * 1024;
+/// More arguments than any command line has.
+pub(super) const MAX_ARGUMENTS: usize = 1_024;
+/// As much as Linux takes as one argument.
+pub(super) const MAX_ARGUMENTS_BYTES: usize = 128 * 1024;
+/// More labels than anybody selects by.
+pub(super) const MAX_LABELS: usize = 256;
+/// A quarter of what Kubernetes takes as annotations of an object, and what a row shows of them.
+pub(super) const MAX_LABELS_BYTES: usize = 48 * 1024;
+
 const NO_VARIABLE_NAME: &str = "is not the name of an environment variable: letters, digits, '_', '-' or '.', not beginning with a digit (and neither '.' nor '..…')";
 
+/// The size of the members of a field, held to a bound while they are read.
+struct Size {
+    most: usize,
+    bytes: usize,
+}
+
+impl Size {
+    /// Refuses `field` at once if it has more than `count` members; `most` bounds their size in bytes.
+    fn of(field: &Field<'_>, members: usize, count: usize, most: usize) -> Result<Self, Fault> {
+        if members > count {
+            return Err(field.wrong(format!("has {members} members, give at most {count}")));
+        }
+        Ok(Self { most, bytes: 0 })
+    }
+
+    /// Counts a member of this size.
+    fn add(&mut self, field: &Field<'_>, bytes: usize) -> Result<(), Fault> {
+        self.bytes += bytes;
+        if self.bytes > self.most {
+            return Err(field.wrong(format!("is too large, give at most {} bytes in all", self.most)));
+        }
+        Ok(())
+    }
+}
+
 /// A name or a value that becomes a label.
-pub(super) fn label_value(field: &Field<'_>) -> Result<LabelValue, Faults> {
+pub(super) fn label_value(field: &Field<'_>, _: &mut Warnings) -> Result<LabelValue, Faults> {
     word(field, LabelValue::new)
 }
 
 /// The name of a Service and its Deployment.
-pub(super) fn service_name(field: &Field<'_>) -> Result<ObjectName, Faults> {
+pub(super) fn service_name(field: &Field<'_>, _: &mut Warnings) -> Result<ObjectName, Faults> {
     word(field, ObjectName::for_service)
 }
 
 /// The name of an object.
-pub(super) fn object_name(field: &Field<'_>) -> Result<ObjectName, Faults> {
+pub(super) fn object_name(field: &Field<'_>, _: &mut Warnings) -> Result<ObjectName, Faults> {
     word(field, ObjectName::new)
 }
 
 /// The name of a template.
-pub(super) fn template_name(field: &Field<'_>) -> Result<TemplateName, Faults> {
+pub(super) fn template_name(field: &Field<'_>, _: &mut Warnings) -> Result<TemplateName, Faults> {
     word(field, TemplateName::new)
 }
 
@@ -37,42 +77,56 @@ fn word<T>(field: &Field<'_>, check: impl FnOnce(&str) -> Result<T, Invalid>) ->
     Ok(check(field.text()?).map_err(|why| field.refused(why))?)
 }
 
-/// Any text.
-pub(super) fn text<'a>(field: &Field<'a>) -> Result<&'a str, Faults> {
-    Ok(field.text()?)
-}
-
 /// How many pods: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/deployment-v1/#DeploymentSpec>.
-pub(super) fn replicas(field: &Field<'_>) -> Result<i32, Faults> {
-    let number = field.whole(0..=REPLICAS_MAX.into())?;
+pub(super) fn replicas(field: &Field<'_>, warnings: &mut Warnings) -> Result<i32, Faults> {
+    let number = field.whole(0..=REPLICAS_MAX.into(), warnings)?;
     Ok(i32::try_from(number).unwrap_or(REPLICAS_MAX))
 }
 
-/// A port: <https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/#ServiceSpec>.
-pub(super) fn port(field: &Field<'_>) -> Result<u16, Faults> {
-    let number = field.whole(1..=u16::MAX.into())?;
-    Ok(u16::try_from(number).unwrap_or(u16::MAX))
+/// A port: <https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/#ServiceSpec>. Zero and less
+/// mean the template's port, as for the Go controller.
+pub(super) fn port(field: &Field<'_>, warnings: &mut Warnings) -> Result<Option<u16>, Faults> {
+    let number = field.whole(i32::MIN.into()..=u16::MAX.into(), warnings)?;
+    let port = u16::try_from(number).ok().filter(|port| *port > 0);
+    if port.is_none() {
+        warnings.push(field.told("is no port, the template's stays"));
+    }
+    Ok(port)
 }
 
-/// A quantity of which there can be so much, or nothing:
+/// An amount that a container asks for or is limited to:
 /// <https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#resource-units-in-kubernetes>.
-pub(super) fn quantity(field: &Field<'_>) -> Result<Quantity, Faults> {
-    let quantity =
-        Quantity::parse(field.text()?).ok_or_else(|| field.refused("is not a quantity, such as 500m or 2Gi"))?;
+/// `None` means the template's: the Go controller warns of what it cannot parse, such as `1C`, and skips it.
+pub(super) fn quantity(field: &Field<'_>, warnings: &mut Warnings) -> Result<Option<Quantity>, Faults> {
+    let Some(quantity) = Quantity::parse(&field.text_or_number()?) else {
+        warnings.push(field.told("is not a quantity such as 500m or 2Gi, the template's value stays"));
+        return Ok(None);
+    };
     if quantity.milli() < 0 {
         return Err(field.refused("is negative, give a quantity of zero or more").into());
     }
-    Ok(quantity)
+    Ok(Some(quantity))
 }
 
 /// The size of a volume: <https://kubernetes.io/docs/concepts/storage/persistent-volumes/#persistentvolumeclaims>.
-pub(super) fn storage_size(field: &Field<'_>) -> Result<Quantity, Faults> {
-    let size = quantity(field)?;
-    if size.milli() == 0 { Err(field.refused("is no size, give a quantity above zero").into()) } else { Ok(size) }
+pub(super) fn storage_size(field: &Field<'_>, warnings: &mut Warnings) -> Result<Option<Quantity>, Faults> {
+    let size = quantity(field, warnings)?;
+    if size.is_some_and(|size| size.milli() == 0) {
+        return Err(field.refused("is no size, give a quantity above zero").into());
+    }
+    Ok(size)
+}
+
+/// How resources are decided. Only the word `autoscale` means something.
+pub(super) fn resource(field: &Field<'_>, warnings: &mut Warnings) -> Result<String, Faults> {
+    Ok(field.text().map(str::to_owned).unwrap_or_else(|_| {
+        warnings.push(field.told("is ignored, the only word that means something is \"autoscale\""));
+        String::new()
+    }))
 }
 
 /// A time to live, kept as it was given: it becomes a label, and its readers parse it again.
-pub(super) fn ttl(field: &Field<'_>) -> Result<LabelValue, Faults> {
+pub(super) fn ttl(field: &Field<'_>, _: &mut Warnings) -> Result<LabelValue, Faults> {
     let text = field.text()?;
     let lasts = parse_go_duration(text).is_some_and(|ttl| !ttl.is_zero());
     let ttl = LabelValue::new(text).ok().filter(|_| lasts);
@@ -81,16 +135,22 @@ pub(super) fn ttl(field: &Field<'_>) -> Result<LabelValue, Faults> {
 
 /// A container image. Kubernetes takes almost anything, but a name with white space in it would never be pulled:
 /// <https://kubernetes.io/docs/concepts/containers/images/#image-names>.
-pub(super) fn image(field: &Field<'_>) -> Result<String, Faults> {
+pub(super) fn image(field: &Field<'_>, _: &mut Warnings) -> Result<String, Faults> {
     let image = field.text()?;
-    if image.contains(|c: char| c.is_whitespace() || c.is_control()) {
+    if !is_image(image) {
         return Err(field.refused("is not the name of an image: there is white space in it").into());
     }
     Ok(image.to_owned())
 }
 
-/// The image among the artifacts: the first of that type, in upper or lower case, as EnvHub finds it.
-pub(super) fn image_artifact(field: &Field<'_>) -> Result<String, Faults> {
+/// Whether an image could be pulled by that name.
+pub(super) fn is_image(name: &str) -> bool {
+    !name.contains(|c: char| c.is_whitespace() || c.is_control())
+}
+
+/// The image among the artifacts: the first of that type, in upper or lower case, as EnvHub finds it. `None`: there is
+/// none, or it has no content.
+pub(super) fn image_artifact(field: &Field<'_>, warnings: &mut Warnings) -> Result<Option<String>, Faults> {
     for artifact in field.items()? {
         let members = artifact.members()?;
         let Some(kind) = members.get("type").map(|json| artifact.member("type", json)) else { continue };
@@ -98,16 +158,16 @@ pub(super) fn image_artifact(field: &Field<'_>) -> Result<String, Faults> {
             continue;
         }
         let content = members.get("content").map(|json| artifact.member("content", json));
-        let Some(content) = content.filter(|content| !content.is_absent()) else {
-            return Err(artifact.wrong("has no content, give the name of the image").into());
+        return match content.filter(|content| !content.is_absent()) {
+            Some(content) => image(&content, warnings).map(Some),
+            None => Ok(None),
         };
-        return image(&content);
     }
-    Err(field.wrong("has no image, give one of type \"image\"").into())
+    Ok(None)
 }
 
 /// Where a volume is mounted: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#volumes-1>.
-pub(super) fn mount_path(field: &Field<'_>) -> Result<String, Faults> {
+pub(super) fn mount_path(field: &Field<'_>, _: &mut Warnings) -> Result<String, Faults> {
     let path = field.text()?;
     if !path.starts_with('/') || path.contains(|c: char| c == ':' || c.is_control()) {
         return Err(field.refused("is not a mount path: it begins with '/' and has no ':'").into());
@@ -118,20 +178,19 @@ pub(super) fn mount_path(field: &Field<'_>) -> Result<String, Faults> {
 /// Environment variables. Their names follow
 /// <https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-container/> as every version
 /// of Kubernetes takes it; their values are texts that no message tells.
-pub(super) fn variables(field: &Field<'_>) -> Result<BTreeMap<String, String>, Faults> {
+pub(super) fn variables(field: &Field<'_>, warnings: &mut Warnings) -> Result<BTreeMap<String, String>, Faults> {
+    let members = field.members()?;
+    let mut size = Size::of(field, members.len(), MAX_VARIABLES, MAX_VARIABLES_BYTES)?;
     let mut variables = BTreeMap::new();
     let mut faults = Faults::default();
-    for (name, json) in field.members()? {
+    for (name, json) in members {
         let variable = field.member(name, json);
         if !is_variable_name(name) {
             faults.push(not_a_key(field, name, NO_VARIABLE_NAME));
         } else if !variable.is_null() {
-            match variable.text() {
-                Ok(value) => {
-                    variables.insert(name.clone(), value.to_owned());
-                }
-                Err(fault) => faults.push(fault),
-            }
+            let value = variable.as_text(warnings);
+            size.add(field, name.len() + value.len())?;
+            variables.insert(name.clone(), value.into_owned());
         }
     }
     if faults.is_empty() { Ok(variables) } else { Err(faults) }
@@ -144,51 +203,35 @@ fn is_variable_name(name: &str) -> bool {
 }
 
 /// Arguments for the containers.
-pub(super) fn arguments(field: &Field<'_>) -> Result<Vec<String>, Faults> {
+pub(super) fn arguments(field: &Field<'_>, warnings: &mut Warnings) -> Result<Vec<String>, Faults> {
+    let items = field.items()?;
+    let mut size = Size::of(field, items.len(), MAX_ARGUMENTS, MAX_ARGUMENTS_BYTES)?;
     let mut arguments = Vec::new();
-    let mut faults = Faults::default();
-    for argument in field.items()? {
-        match argument.text() {
-            Ok(text) => arguments.push(text.to_owned()),
-            Err(fault) => faults.push(fault),
+    for argument in items {
+        if argument.is_null() {
+            return Err(argument.wrong("is null, give a text").into());
         }
+        let text = argument.as_text(warnings);
+        size.add(field, text.len())?;
+        arguments.push(text.into_owned());
     }
-    if faults.is_empty() { Ok(arguments) } else { Err(faults) }
+    Ok(arguments)
 }
 
-/// Labels of the caller's own: <https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/>. A key that
-/// means something to Kubernetes, to AEnvironment or, being one of `reserved`, to a selector, is not the caller's.
-pub(super) fn labels(field: &Field<'_>, reserved: &[String]) -> Result<BTreeMap<String, String>, Faults> {
+/// Labels of the caller's own, as they were given; [`crate::aenv::labels`] says what becomes of each.
+pub(super) fn labels(field: &Field<'_>, warnings: &mut Warnings) -> Result<BTreeMap<String, String>, Faults> {
+    let members = field.members()?;
+    let mut size = Size::of(field, members.len(), MAX_LABELS, MAX_LABELS_BYTES)?;
     let mut labels = BTreeMap::new();
-    let mut faults = Faults::default();
-    for (key, json) in field.members()? {
+    for (key, json) in members {
         let label = field.member(key, json);
-        if let Err(why) = check_label_key(key) {
-            faults.push(not_a_key(field, key, &why.to_string()));
-        } else if is_reserved(key) || reserved.contains(key) {
-            faults.push(not_a_key(field, key, "is reserved, give the label another key"));
-        } else if !label.is_null() {
-            match own_label(&label) {
-                Ok(value) => {
-                    labels.insert(key.clone(), value);
-                }
-                Err(wrong) => faults.extend(wrong),
-            }
+        if !label.is_null() {
+            let value = label.as_text(warnings);
+            size.add(field, key.len() + value.len())?;
+            labels.insert(key.clone(), value.into_owned());
         }
     }
-    if faults.is_empty() { Ok(labels) } else { Err(faults) }
-}
-
-/// The value of a label, which may be empty.
-fn own_label(field: &Field<'_>) -> Result<String, Faults> {
-    if field.text()?.is_empty() { Ok(String::new()) } else { Ok(label_value(field)?.to_string()) }
-}
-
-/// Whether a label key belongs to AEnvironment, to its templates or to Kubernetes.
-fn is_reserved(key: &str) -> bool {
-    let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
-    let within = |domain: &str| prefix.strip_suffix(domain).is_some_and(|sub| sub.is_empty() || sub.ends_with('.'));
-    key == "template-type" || key.starts_with("business/aenv-") || within("kubernetes.io") || within("k8s.io")
+    Ok(labels)
 }
 
 fn not_a_key(field: &Field<'_>, key: &str, why: &str) -> Fault {

@@ -1,11 +1,15 @@
-//! What a new environment service is to be.
+//! A new environment service, as its create describes it.
 
-use super::body::Section;
-use super::document::Json;
 use super::faults::{Fault, Faults};
-use super::rules;
-use crate::syntax::Quantity;
-use crate::syntax::{LabelValue, NamePrefix, ObjectName};
+use super::section::Section;
+use super::settings::{
+    ARTIFACTS, CLAIM_NAME, CPU_LIMIT, CPU_REQUEST, EPHEMERAL_STORAGE_LIMIT, EPHEMERAL_STORAGE_REQUEST, LABELS,
+    MEMORY_LIMIT, MEMORY_REQUEST, MOUNT_PATH, OWNER, PORT, REPLICAS, SERVICE_NAME, STORAGE_SIZE, Setting, VARIABLES,
+};
+use super::source::Source;
+use crate::aenv::labels::CallerLabels;
+use crate::aenv::warnings::Warnings;
+use crate::syntax::{LabelValue, NamePrefix, ObjectName, Quantity};
 use std::collections::BTreeMap;
 
 /// The port, unless one is given.
@@ -15,23 +19,23 @@ const DEFAULT_MOUNT_PATH: &str = "/home/admin/data";
 /// A claim is mounted by one node; callers look for these very words.
 const ONE_REPLICA: &str = "When creating PVC (storageSize specified), replicas must be 1";
 
-/// What a new environment service is to be.
+/// A new environment service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServiceSpec {
     /// The environment's name.
     pub env: LabelValue,
     /// The environment's version.
     pub version: Option<LabelValue>,
-    /// Who it belongs to.
+    /// The person or team that it belongs to.
     pub owner: Option<LabelValue>,
     /// The name of all of its objects but the claim.
     pub name: ServiceName,
-    /// The image of every container.
-    pub image: String,
+    /// The image of every container. `None`: the template's.
+    pub image: Option<String>,
     /// How many pods; not negative.
     pub replicas: i32,
-    /// The Service's port, and the one that it leads to.
-    pub port: u16,
+    /// The Service's port, and the one that it leads to. `None`: the template's.
+    pub port: Option<u16>,
     /// The environment variables of every container.
     pub variables: BTreeMap<String, String>,
     /// The resources of every container.
@@ -40,6 +44,17 @@ pub struct ServiceSpec {
     pub mount_path: String,
     /// The claim behind that volume. `None`: there is none, and the template's is left out.
     pub storage: Option<Storage>,
+    /// Labels of the caller's own.
+    pub labels: CallerLabels,
+}
+
+/// What the templates of a service have, as far as a body may do without it or must respect it.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceTemplate<'a> {
+    /// Whether every container has an image.
+    pub has_images: bool,
+    /// The label keys by which Services find their pods.
+    pub selector_keys: &'a [String],
 }
 
 /// The name of a new service.
@@ -51,10 +66,10 @@ pub enum ServiceName {
     Generated(NamePrefix),
 }
 
-/// What a container asks for, and what it may have at most.
+/// The resources of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resources {
-    /// Processor time.
+    /// CPU.
     pub cpu: Amount,
     /// Memory.
     pub memory: Amount,
@@ -62,13 +77,13 @@ pub struct Resources {
     pub ephemeral_storage: Amount,
 }
 
-/// A request, and a limit that is no less.
+/// A request, and a limit that is no less. `None`: the template's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Amount {
-    /// What is set aside.
-    pub request: Quantity,
-    /// What is not exceeded.
-    pub limit: Quantity,
+    /// The amount that is set aside.
+    pub request: Option<Quantity>,
+    /// The amount that is not exceeded.
+    pub limit: Option<Quantity>,
 }
 
 /// Storage that outlives the pods.
@@ -76,109 +91,143 @@ pub struct Amount {
 pub struct Storage {
     /// The name of the claim.
     pub claim: ObjectName,
-    /// Its size, if it has to be created; more than zero.
-    pub size: Quantity,
+    /// Its size, if it has to be created; more than zero. `None`: the template's.
+    pub size: Option<Quantity>,
 }
 
 impl ServiceSpec {
-    /// Reads the body of a create.
+    /// Reads a create.
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn parse(body: &[u8]) -> Result<Self, Faults> {
-        let document = Json::parse(body)?;
-        let mut top = Section::of_body(&document);
-        let mut deploy = top.deploy_settings();
-
-        let env = top.require("name", "give the environment's name", rules::label_value);
-        let version = top.read("version", rules::label_value);
-        let image = top.require("artifacts", "give one of type \"image\"", rules::image_artifact);
-        let owner = deploy.read("owner", rules::label_value);
-        let name = service_name(&mut top, &mut deploy, env.as_ref());
-        let replicas = deploy.read_or("replicas", 1, rules::replicas);
-        let port = deploy.read_or("port", DEFAULT_PORT, rules::port);
-        let variables = deploy.read_or("environment_variables", BTreeMap::new(), rules::variables);
-        let resources = resources(&mut deploy);
-        let mount_path = deploy.read_or("mountPath", DEFAULT_MOUNT_PATH.to_owned(), rules::mount_path);
-        let storage = storage(&mut top, &mut deploy, env.as_ref());
-        if deploy.has("storageSize") && replicas.is_some_and(|replicas| replicas != 1) {
+    pub fn parse(source: Source<'_>, template: ServiceTemplate<'_>) -> Result<(Self, Warnings), Faults> {
+        let (mut top, mut deploy) = source.sections();
+        let env = source.name(&mut top);
+        let version = source.version(&mut top);
+        let image = image(source, &mut top, template);
+        let owner = deploy.read(&OWNER);
+        let name = service_name(source, &mut top, &mut deploy, env.as_ref());
+        let replicas = deploy.read_or(&REPLICAS, 1);
+        let port = deploy.read_or(&PORT, Some(DEFAULT_PORT));
+        let variables = deploy.read(&VARIABLES).unwrap_or_default();
+        let resources = resources(&mut deploy, source);
+        let mount_path = deploy.read_or(&MOUNT_PATH, DEFAULT_MOUNT_PATH.to_owned());
+        let storage = storage(source, &mut top, &mut deploy, env.as_ref());
+        if deploy.has(&STORAGE_SIZE) && replicas.is_some_and(|replicas| replicas != 1) {
             deploy.refuse(Fault::of_body(ONE_REPLICA));
         }
+        let labels = deploy.read_labels(&LABELS, template.selector_keys);
 
-        let mut faults = top.into_faults();
-        faults.extend(deploy.into_faults());
+        let (mut faults, mut warnings) = top.into_findings();
+        let (more_faults, more_warnings) = deploy.into_findings();
+        faults.extend(more_faults);
+        warnings.extend(more_warnings);
         let spec = || {
             Some(Self {
                 env: env?,
                 version,
                 owner,
                 name: name?,
-                image: image?,
+                image,
                 replicas: replicas?,
                 port: port?,
-                variables: variables?,
+                variables,
                 resources: resources?,
                 mount_path: mount_path?,
                 storage,
+                labels,
             })
         };
-        if faults.is_empty() { spec().ok_or(faults) } else { Err(faults) }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        spec().map(|spec| (spec, warnings)).ok_or(faults)
     }
 }
 
+/// The environment's image. Without one the template's stays, if it has any.
+fn image(source: Source<'_>, top: &mut Section<'_>, template: ServiceTemplate<'_>) -> Option<String> {
+    let image = source.image(top)?;
+    if image.is_some() || source.is_partial() {
+        return image;
+    }
+    if template.has_images {
+        top.warn(&ARTIFACTS, "there is no image, the template's stays");
+    } else {
+        top.refuse(Fault::at(top.path(&ARTIFACTS), "has no image, give one of type \"image\""));
+    }
+    None
+}
+
 /// The given name, or one that begins with the environment's.
-fn service_name(top: &mut Section<'_>, deploy: &mut Section<'_>, env: Option<&LabelValue>) -> Option<ServiceName> {
-    if deploy.has("serviceName") {
-        return deploy.read("serviceName", rules::service_name).map(ServiceName::Given);
+fn service_name(
+    source: Source<'_>,
+    top: &mut Section<'_>,
+    deploy: &mut Section<'_>,
+    env: Option<&LabelValue>,
+) -> Option<ServiceName> {
+    if deploy.has(&SERVICE_NAME) {
+        return deploy.read(&SERVICE_NAME).map(ServiceName::Given);
     }
     let env = env?;
     let prefix = NamePrefix::new(&format!("{env}-svc-"), ObjectName::for_service).map_err(|why| {
-        let instead = deploy.path("serviceName");
-        top.refuse(Fault::at("name", format!("\"{env}\" with \"-svc-\" and six characters {why}; give {instead}")));
+        let instead = deploy.path(&SERVICE_NAME);
+        let problem = format!("\"{env}\" with \"-svc-\" and six characters {why}; give {instead}");
+        top.refuse(Fault::at(source.name_field(), problem));
     });
     prefix.map(ServiceName::Generated).ok()
 }
 
-fn resources(deploy: &mut Section<'_>) -> Option<Resources> {
-    let cpu = amount(deploy, ["cpuRequest", "cpuLimit"], "1");
-    let memory = amount(deploy, ["memoryRequest", "memoryLimit"], "2Gi");
-    let ephemeral_storage = amount(deploy, ["ephemeralStorageRequest", "ephemeralStorageLimit"], "10Gi");
+fn resources(deploy: &mut Section<'_>, source: Source<'_>) -> Option<Resources> {
+    let mut amount = |settings, default| amount(deploy, source, settings, default);
+    let cpu = amount([&CPU_REQUEST, &CPU_LIMIT], "1");
+    let memory = amount([&MEMORY_REQUEST, &MEMORY_LIMIT], "2Gi");
+    let ephemeral_storage = amount([&EPHEMERAL_STORAGE_REQUEST, &EPHEMERAL_STORAGE_LIMIT], "10Gi");
     Some(Resources { cpu: cpu?, memory: memory?, ephemeral_storage: ephemeral_storage? })
 }
 
 /// A request must not exceed its limit:
 /// <https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#requests-and-limits>.
-fn amount(deploy: &mut Section<'_>, [request_key, limit_key]: [&str; 2], default: &str) -> Option<Amount> {
-    let default = Quantity::parse(default).expect("a default is a quantity");
-    let request = deploy.read_or(request_key, default, rules::quantity);
-    let limit = deploy.read_or(limit_key, default, rules::quantity);
-    let (request, limit) = (request?, limit?);
-    if request.milli() <= limit.milli() {
-        return Some(Amount { request, limit });
+fn amount(
+    deploy: &mut Section<'_>,
+    source: Source<'_>,
+    [request, limit]: [&Setting<Option<Quantity>>; 2],
+    default: &str,
+) -> Option<Amount> {
+    // An environment that is not known yet may say an amount that fits.
+    let default = Quantity::parse(default).filter(|_| !source.is_partial());
+    let amount = Amount { request: deploy.read_or(request, default)?, limit: deploy.read_or(limit, default)? };
+    let (Some(asked), Some(most)) = (amount.request, amount.limit) else { return Some(amount) };
+    if asked.milli() <= most.milli() {
+        return Some(amount);
     }
-    let by_default = |key| if deploy.has(key) { "" } else { " by default" };
-    let fault = if deploy.has(request_key) {
-        let problem =
-            format!("{request} is more than {}, which is {limit}{}", deploy.path(limit_key), by_default(limit_key));
-        Fault::at(deploy.path(request_key), problem)
+    let by_default = |setting| if deploy.has(setting) { "" } else { " by default" };
+    let fault = if deploy.has(request) {
+        let problem = format!("{asked} is more than {}, which is {most}{}", deploy.path(limit), by_default(limit));
+        Fault::at(deploy.path(request), problem)
     } else {
-        let problem = format!("{limit} is less than {}, which is {request} by default", deploy.path(request_key));
-        Fault::at(deploy.path(limit_key), problem)
+        let problem = format!("{most} is less than {}, which is {asked} by default", deploy.path(request));
+        Fault::at(deploy.path(limit), problem)
     };
     deploy.refuse(fault);
     None
 }
 
 /// The claim, if a size is given. Its name is checked all the same.
-fn storage(top: &mut Section<'_>, deploy: &mut Section<'_>, env: Option<&LabelValue>) -> Option<Storage> {
-    let size = deploy.read("storageSize", rules::storage_size);
-    if deploy.has("pvcName") {
-        let claim = deploy.read("pvcName", rules::object_name);
+fn storage(
+    source: Source<'_>,
+    top: &mut Section<'_>,
+    deploy: &mut Section<'_>,
+    env: Option<&LabelValue>,
+) -> Option<Storage> {
+    let size = deploy.read(&STORAGE_SIZE);
+    if deploy.has(&CLAIM_NAME) {
+        let claim = deploy.read(&CLAIM_NAME);
         return Some(Storage { claim: claim?, size: size? });
     }
     let (size, env) = (size?, env?);
     let claim = ObjectName::new(env.as_str()).map_err(|why| {
-        top.refuse(Fault::at("name", format!("\"{env}\" {why}; give {}", deploy.path("pvcName"))));
+        top.refuse(Fault::at(source.name_field(), format!("\"{env}\" {why}; give {}", deploy.path(&CLAIM_NAME))));
     });
     Some(Storage { claim: claim.ok()?, size })
 }

@@ -35,7 +35,10 @@ impl ToSchema for ObjectName {}
 
 impl PartialSchema for TemplateName {
     fn schema() -> RefOr<Schema> {
-        word("^[A-Za-z0-9][A-Za-z0-9-]*$").max_length(Some(63)).description(Some("The name of a pod template.")).into()
+        word("^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+            .max_length(Some(63))
+            .description(Some("The name of a pod template."))
+            .into()
     }
 }
 

@@ -10,10 +10,12 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Stated;
 pub(super) fn pod(mut object: Pod, name: &ObjectName, spec: &InstanceSpec) -> Pod {
     object.metadata.name = Some(name.to_string());
     let labels = object.metadata.labels.get_or_insert_default();
-    labels.extend(spec.labels.clone());
+    labels.extend(spec.labels.set().clone());
     labels.insert(ENV_NAME.to_owned(), spec.env.to_string());
     let optional = [(ENV_VERSION, &spec.version), (OWNER, &spec.owner), (TTL, &spec.ttl)];
     labels.extend(optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.as_ref()?.to_string()))));
+
+    object.metadata.annotations.get_or_insert_default().extend(spec.labels.annotation());
 
     let pod = object.spec.get_or_insert_default();
     for container in pod.init_containers.iter_mut().flatten() {

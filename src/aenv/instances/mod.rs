@@ -3,12 +3,13 @@
 mod build;
 mod renew;
 mod sweep;
+mod trouble;
 mod ttl;
 mod view;
 mod write;
 
 pub use sweep::{Sweep, Take, sweep_instances};
-pub use view::{Detail, EnvInstance, InstanceRow, Item, Rfc3339};
+pub use view::{Detail, EnvInstance, InstanceRow, Item, Particulars, Rfc3339};
 
 use crate::aenv::rows::{Interner, Listing, One, Rows};
 use crate::aenv::templates::TemplateStore;

@@ -1,8 +1,10 @@
 //! A row of the instance list, and the shapes in which clients read it.
 
+use super::trouble::Trouble;
 use super::ttl;
 use crate::aenv::gateway::Env;
-use crate::aenv::rows::{Interner, ReadAt, Row, Text};
+use crate::aenv::labels::KEPT_LABELS;
+use crate::aenv::rows::{Interner, ReadAt, Row, RowLabels, Text};
 use crate::cluster::slim::Pod;
 use crate::syntax::{ListFilter, Phase};
 use jiff::Timestamp;
@@ -21,6 +23,11 @@ pub struct InstanceRow {
     version: Text,
     ip: String,
     owner: Text,
+    labels: RowLabels,
+    reason: Text,
+    message: String,
+    restarts: u32,
+    node: Text,
     deleting: bool,
 }
 
@@ -29,8 +36,15 @@ impl InstanceRow {
     #[must_use]
     pub fn new(mut pod: Pod, read: Timestamp, texts: &mut Interner) -> Self {
         let labels = pod.metadata.take_labels();
+        let Trouble { reason, message } = Trouble::of(&pod).unwrap_or_default();
+        let node = texts.share(pod.node().map(str::to_owned));
         let status = pod.status.unwrap_or_default();
         Self {
+            labels: RowLabels::new(labels.others, pod.metadata.annotation(KEPT_LABELS), texts),
+            reason: texts.share(Some(reason)),
+            message,
+            restarts: status.container_statuses.iter().map(|container| container.restarts()).sum(),
+            node,
             status: texts.share(status.phase),
             ttl: labels.ttl.map(|ttl| texts.share(Some(ttl))),
             created_at: pod.metadata.created_at(),
@@ -54,11 +68,21 @@ impl InstanceRow {
     fn ttl(&self) -> &str {
         self.ttl.as_deref().unwrap_or_default()
     }
+
+    fn particulars(&self) -> Particulars<'_> {
+        Particulars {
+            labels: &self.labels,
+            reason: &self.reason,
+            message: &self.message,
+            restarts: self.restarts,
+            node: &self.node,
+        }
+    }
 }
 
 impl Row for InstanceRow {
-    const ITEM_OVERHEAD: usize = 150;
-    const GATEWAY_OVERHEAD: usize = 450;
+    const ITEM_OVERHEAD: usize = 230;
+    const GATEWAY_OVERHEAD: usize = 530;
 
     fn name(&self) -> &str {
         &self.id
@@ -73,17 +97,19 @@ impl Row for InstanceRow {
     }
 
     fn matches(&self, filter: &ListFilter) -> bool {
-        let ListFilter { env, version, owner, phase, with_ttl } = filter;
+        let ListFilter { env, version, owner, phase, with_ttl, labels } = filter;
         env.as_ref().is_none_or(|env| &*self.envname == env.as_str())
             && version.as_ref().is_none_or(|version| &*self.version == version.as_str())
             && owner.as_ref().is_none_or(|owner| &*self.owner == owner.as_str())
             && phase.map(Phase::as_str).is_none_or(|phase| &*self.status == phase)
             && (!with_ttl || self.ttl.is_some())
+            && labels.matches(|key| self.labels.get(key))
     }
 
     fn text_bytes(&self) -> usize {
         let texts = [&*self.id, &self.status, &self.envname, &self.version, &self.ip, &self.owner];
-        texts.iter().map(|text| text.len()).sum::<usize>() + self.ttl().len()
+        let shown = self.labels.text_bytes() + self.reason.len() + self.message.len() + self.node.len();
+        texts.iter().map(|text| text.len()).sum::<usize>() + self.ttl().len() + shown
     }
 
     fn item(&self) -> impl Serialize + '_ {
@@ -96,11 +122,19 @@ impl Row for InstanceRow {
             version: &self.version,
             ip: &self.ip,
             owner: &self.owner,
+            particulars: self.particulars(),
         }
     }
 
     fn detail(&self) -> impl Serialize + '_ {
-        Detail { id: &self.id, status: &self.status, ip: &self.ip, ttl: self.ttl(), owner: &self.owner }
+        Detail {
+            id: &self.id,
+            status: &self.status,
+            ip: &self.ip,
+            ttl: self.ttl(),
+            owner: &self.owner,
+            particulars: self.particulars(),
+        }
     }
 
     fn gateway(&self) -> impl Serialize + '_ {
@@ -113,6 +147,7 @@ impl Row for InstanceRow {
             ip: &self.ip,
             ttl: self.ttl(),
             owner: &self.owner,
+            particulars: self.particulars(),
         }
     }
 }
@@ -144,6 +179,8 @@ pub struct Item<'a> {
     /// Empty if nobody is named.
     #[schema(example = "jun")]
     owner: &'a str,
+    #[serde(flatten)]
+    particulars: Particulars<'a>,
 }
 
 /// `GET /pods/{name}`.
@@ -165,6 +202,8 @@ pub struct Detail<'a> {
     /// Empty if nobody is named.
     #[schema(example = "jun")]
     owner: &'a str,
+    #[serde(flatten)]
+    particulars: Particulars<'a>,
 }
 
 /// `EnvInstance` of the `aenv` CLI and SDK.
@@ -190,6 +229,36 @@ pub struct EnvInstance<'a> {
     /// Empty if nobody is named.
     #[schema(example = "jun")]
     owner: &'a str,
+    #[serde(flatten)]
+    particulars: Particulars<'a>,
+}
+
+/// What an answer tells beyond the Go controller's. A field that has nothing to tell is left out.
+#[derive(Serialize, ToSchema)]
+#[schema(as = InstanceParticulars)]
+pub struct Particulars<'a> {
+    /// Labels of the caller's own.
+    #[serde(skip_serializing_if = "RowLabels::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    labels: &'a RowLabels,
+    /// Why it does not run, in one word of Kubernetes.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(example = "ImagePullBackOff")]
+    reason: &'a str,
+    /// Why it does not run, in the words of kubelet or the scheduler.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    message: &'a str,
+    /// How often its containers have been started again.
+    #[serde(skip_serializing_if = "is_zero")]
+    restarts: u32,
+    /// The node that it runs on.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    #[schema(example = "node-1")]
+    node: &'a str,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A time to the second, in RFC 3339; Go's zero time if it is not known.
@@ -215,7 +284,7 @@ mod tests {
     use super::*;
     use crate::aenv::rows::{ListShape, Listing, Rows};
     use crate::memo::Memorable;
-    use crate::syntax::LabelValue;
+    use crate::syntax::{LabelSelector, LabelValue};
     use serde_json::{from_value, json, to_value};
 
     fn row(pod: serde_json::Value) -> InstanceRow {
@@ -255,6 +324,26 @@ mod tests {
         let rows = Rows::new((0..100).map(|_| row(weather())));
         let longest = rows.rendering(ListShape::GatewayPage).await.unwrap().body().len();
         assert!(Listing::Many(rows).bytes() > 2 * longest);
+    }
+
+    #[test]
+    fn an_answer_says_why_an_instance_does_not_run_and_gives_labels_back() {
+        let mut pod = weather();
+        pod["metadata"]["labels"]["team"] = json!("red");
+        pod["metadata"]["annotations"] = json!({"aenv-controller/labels": r#"{"app":"chatbot"}"#});
+        pod["spec"] = json!({"nodeName": "node-1"});
+        pod["status"]["containerStatuses"] = json!([
+            {"name": "main", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}}
+        ]);
+        let row = row(pod);
+        for shown in [to_value(row.item()), to_value(row.detail()), to_value(row.gateway())].map(Result::unwrap) {
+            assert_eq!((&shown["reason"], &shown["restarts"]), (&json!("CrashLoopBackOff"), &json!(3)));
+            assert_eq!((&shown["message"], &shown["node"]), (&json!("container main: back-off"), &json!("node-1")));
+            assert_eq!(shown["labels"], json!({"app": "chatbot", "team": "red"}));
+        }
+        let with = |labels: &str| ListFilter { labels: LabelSelector::parse(labels).unwrap(), ..ListFilter::default() };
+        assert!(row.matches(&with("team in (red,blue)")));
+        assert!(!row.matches(&with("app=chatbot")), "an annotation is not selected by");
     }
 
     #[test]

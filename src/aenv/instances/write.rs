@@ -2,8 +2,9 @@
 
 use super::view::InstanceRow;
 use super::{Instances, build};
-use crate::aenv::environment::{Faults, InstanceSpec, Known};
+use crate::aenv::environment::{InstanceSpec, Known, Rejected, Source};
 use crate::aenv::rows::{Interner, One};
+use crate::aenv::warnings::Warnings;
 use crate::call::Call;
 use crate::cluster::{Creation, Error, Failed, Intent, Resource, slim};
 use crate::syntax::ObjectName;
@@ -15,14 +16,20 @@ const CREATE_POD: &str = "failed to create pod";
 const DELETE_POD: &str = "failed to delete Pod";
 
 impl Instances {
-    /// Reads the body of a create, with the templates as they are now.
+    /// Reads a create, with the templates as they are now.
     ///
     /// # Errors
-    /// Everything that is wrong with it.
-    pub fn parse(&self, body: &[u8]) -> Result<InstanceSpec, Faults> {
+    /// Everything that is wrong with it, or with its template.
+    pub fn parse(&self, source: Source<'_>) -> Result<(InstanceSpec, Warnings), Rejected> {
         let templates = self.templates.current();
-        let (pod_templates, selector_keys) = (templates.pod_names(), templates.selector_keys());
-        InstanceSpec::parse(body, Known { pod_templates, selector_keys })
+        let known = Known {
+            find_pod: &|name| templates.find_pod(name),
+            pod_templates: templates.pod_names(),
+            selector_keys: templates.selector_keys(),
+        };
+        let (spec, warnings) = InstanceSpec::parse(source, known)?;
+        templates.check([spec.template.as_str()])?;
+        Ok((spec, warnings))
     }
 
     /// Makes the Pod of `spec`, under a name of its own.

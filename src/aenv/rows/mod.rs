@@ -4,6 +4,7 @@
 //! that a list cannot be answered where one object was asked for. Both are cheap to clone: clones share the rows.
 //! The memo keeps either, as a [`Listing`].
 
+mod labels;
 mod listing;
 mod once;
 mod one;
@@ -14,6 +15,7 @@ mod row_list;
 mod tests;
 mod text;
 
+pub use labels::RowLabels;
 pub use listing::Listing;
 pub use one::{One, OneShape};
 pub use rendering::{Coding, Rendering};

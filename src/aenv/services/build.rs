@@ -45,7 +45,8 @@ pub(super) fn objects(templates: &Templates, name: &ObjectName, spec: &ServiceSp
 /// The Deployment `name` of `spec`.
 fn deployment(mut object: Deployment, name: &ObjectName, spec: &ServiceSpec) -> Deployment {
     object.metadata.name = Some(name.to_string());
-    object.metadata.labels.get_or_insert_default().extend(labels(spec).chain(owner_label(spec)));
+    object.metadata.labels.get_or_insert_default().extend(own_labels(spec));
+    object.metadata.annotations.get_or_insert_default().extend(spec.labels.annotation());
     let deployment = &mut object.spec;
     deployment.replicas = Some(spec.replicas);
     let pod_labels = deployment.template.metadata.get_or_insert_default().labels.get_or_insert_default();
@@ -54,10 +55,10 @@ fn deployment(mut object: Deployment, name: &ObjectName, spec: &ServiceSpec) -> 
         name.as_str().clone_into(value);
         pod_labels.insert(key.clone(), name.to_string());
     }
-    pod_labels.extend(labels(spec).chain(owner_label(spec)));
+    pod_labels.extend(own_labels(spec));
     let pod = deployment.template.spec.get_or_insert_default();
     for container in &mut pod.containers {
-        container.image = Some(spec.image.clone());
+        container.image = spec.image.clone().or(container.image.take());
         set_variables(container, &spec.variables);
         set_resources(container, spec);
         for mount in container.volume_mounts.iter_mut().flatten().filter(|mount| mount.name == DATA_VOLUME) {
@@ -79,9 +80,10 @@ fn service(mut object: Service, name: &ObjectName, spec: &ServiceSpec) -> Servic
     for value in service.selector.iter_mut().flat_map(BTreeMap::values_mut) {
         name.as_str().clone_into(value);
     }
-    if let Some(port) = service.ports.as_mut().and_then(|ports| ports.first_mut()) {
-        port.port = spec.port.into();
-        port.target_port = Some(IntOrString::Int(spec.port.into()));
+    let first = service.ports.as_mut().and_then(|ports| ports.first_mut());
+    if let (Some(first), Some(port)) = (first, spec.port) {
+        first.port = port.into();
+        first.target_port = Some(IntOrString::Int(port.into()));
     }
     object
 }
@@ -91,7 +93,7 @@ fn claim(mut object: PersistentVolumeClaim, storage: &Storage, spec: &ServiceSpe
     object.metadata.name = Some(storage.claim.to_string());
     object.metadata.labels.get_or_insert_default().extend(labels(spec));
     let resources = object.spec.get_or_insert_default().resources.get_or_insert_default();
-    resources.requests.get_or_insert_default().insert("storage".to_owned(), stated(storage.size));
+    state(resources.requests.get_or_insert_default(), "storage", storage.size);
     object
 }
 
@@ -100,8 +102,11 @@ fn labels(spec: &ServiceSpec) -> impl Iterator<Item = (String, String)> {
     [(ENV_NAME.to_owned(), spec.env.to_string())].into_iter().chain(version)
 }
 
-fn owner_label(spec: &ServiceSpec) -> impl Iterator<Item = (String, String)> {
-    spec.owner.iter().map(|owner| (OWNER.to_owned(), owner.to_string()))
+/// The labels of a Deployment and of its pods. Those of AEnvironment come last, so that no other can take their place.
+fn own_labels(spec: &ServiceSpec) -> impl Iterator<Item = (String, String)> {
+    let callers = spec.labels.set().iter().map(|(key, value)| (key.clone(), value.clone()));
+    let owner = spec.owner.iter().map(|owner| (OWNER.to_owned(), owner.to_string()));
+    callers.chain(labels(spec)).chain(owner)
 }
 
 fn set_resources(container: &mut Container, spec: &ServiceSpec) {
@@ -110,13 +115,14 @@ fn set_resources(container: &mut Container, spec: &ServiceSpec) {
     let amounts =
         [("cpu", resources.cpu), ("memory", resources.memory), ("ephemeral-storage", resources.ephemeral_storage)];
     for (name, Amount { request, limit }) in amounts {
-        requests.get_or_insert_default().insert(name.to_owned(), stated(request));
-        limits.get_or_insert_default().insert(name.to_owned(), stated(limit));
+        state(requests.get_or_insert_default(), name, request);
+        state(limits.get_or_insert_default(), name, limit);
     }
 }
 
-fn stated(quantity: Quantity) -> Stated {
-    Stated(quantity.to_string())
+/// States an amount. Without one the template's stays.
+fn state(amounts: &mut BTreeMap<String, Stated>, name: &str, amount: Option<Quantity>) {
+    amounts.extend(amount.map(|amount| (name.to_owned(), Stated(amount.to_string()))));
 }
 
 fn claim_volumes(pod: &mut PodSpec, storage: &Storage) {

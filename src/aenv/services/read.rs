@@ -4,7 +4,7 @@ use super::view::ServiceRow;
 use crate::aenv::rows::{Interner, One, Row, Rows};
 use crate::call::Call;
 use crate::cluster::{Cluster, Failed, Resource, slim};
-use crate::syntax::{ListFilter, ObjectName};
+use crate::syntax::{LabelSelector, ListFilter, ObjectName};
 use http::StatusCode;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -24,23 +24,26 @@ pub(super) struct Fetch {
 
 impl Fetch {
     pub(super) async fn list(&self, filter: &ListFilter, call: &Call) -> Result<Rows<ServiceRow>, Failed> {
-        // Services are labelled with environment and version, but not with their owner.
-        let of_any_owner = ListFilter { owner: None, ..filter.clone() };
+        // Services are labelled with environment and version, but neither with their owner nor with a caller's labels.
+        let of_any_owner = ListFilter { owner: None, labels: LabelSelector::default(), ..filter.clone() };
         let read = Timestamp::now();
         let deployments = async {
             let mut texts = Interner::default();
-            let row = |deployment| ServiceRow::new(deployment, String::new(), read, &mut texts);
+            let row = |deployment| ServiceRow::new(deployment, Some(String::new()), read, &mut texts);
             self.cluster.list(Resource::Deployments, filter, call, row).await.map_err(Failed::to(LIST_DEPLOYMENTS))
         };
         let services = async {
-            let port = |service: slim::Service| service.port().map(|port| (service.metadata.name, port));
+            let port = |service: slim::Service| {
+                let port = service.port();
+                (service.metadata.name, port)
+            };
             self.cluster.list(Resource::Services, &of_any_owner, call, port).await.map_err(Failed::to(LIST_SERVICES))
         };
         let (deployments, services) = tokio::try_join!(deployments, services)?;
-        let ports = services.rows.into_iter().flatten().collect::<HashMap<_, _>>();
+        let ports = services.rows.into_iter().collect::<HashMap<_, _>>();
         Ok(Rows::new(deployments.rows.into_iter().map(|row| {
             let url = ports.get(row.name()).map(|&port| self.address(row.name(), port));
-            row.reached_at(url.unwrap_or_default())
+            row.reached_at(url)
         })))
     }
 
@@ -53,22 +56,21 @@ impl Fetch {
         Ok(One::new(ServiceRow::new(deployment, url, Timestamp::now(), &mut Interner::default())))
     }
 
-    /// Where the Service `name` is reached; empty if there is none.
-    pub(super) async fn get_url(&self, name: &ObjectName, call: &Call) -> Result<String, Failed> {
+    /// The address of the Service `name`; `None` if there is no such Service.
+    pub(super) async fn get_url(&self, name: &ObjectName, call: &Call) -> Result<Option<String>, Failed> {
         match self.cluster.get::<slim::Service>(Resource::Services, name, call).await {
-            Ok(service) => Ok(self.url(Some(&service))),
-            Err(error) if error.has_status(StatusCode::NOT_FOUND) => Ok(self.url(None)),
+            Ok(service) => Ok(Some(self.url(&service))),
+            Err(error) if error.has_status(StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(Failed::to(GET_SERVICE)(error)),
         }
     }
 
-    /// Where the Service is reached inside the cluster; empty without a Service or without a port.
-    pub(super) fn url(&self, service: Option<&slim::Service>) -> String {
-        let address = service.and_then(|service| Some(self.address(&service.metadata.name, service.port()?)));
-        address.unwrap_or_default()
+    /// The address of a Service inside the cluster; empty if it has no port.
+    pub(super) fn url(&self, service: &slim::Service) -> String {
+        self.address(&service.metadata.name, service.port())
     }
 
-    fn address(&self, name: &str, port: u16) -> String {
-        format!("{name}.{}:{port}", self.domain)
+    fn address(&self, name: &str, port: Option<u16>) -> String {
+        port.map(|port| format!("{name}.{}:{port}", self.domain)).unwrap_or_default()
     }
 }

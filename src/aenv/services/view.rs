@@ -1,7 +1,8 @@
 //! A row of the service list, and the shapes in which clients read it.
 
 use crate::aenv::gateway::Env;
-use crate::aenv::rows::{Interner, ReadAt, Row, Text};
+use crate::aenv::labels::KEPT_LABELS;
+use crate::aenv::rows::{Interner, ReadAt, Row, RowLabels, Text};
 use crate::cluster::slim::Deployment;
 use crate::syntax::ListFilter;
 use jiff::Timestamp;
@@ -12,6 +13,9 @@ use utoipa::ToSchema;
 /// How many bytes of environment variables a row holds: a list keeps all of its rows in memory, and an object of the API
 /// server may have a megabyte of them.
 const VARIABLES_MAX: usize = 64 * 1024;
+
+/// Why nobody reaches a service without a Service.
+const NO_SERVICE: &str = "its Service does not exist: create the service again under this name, or delete it";
 
 /// How a service is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
@@ -25,11 +29,13 @@ pub enum Status {
     Running,
     /// The rollout has failed.
     Failed,
+    /// Its Service does not exist, so nobody reaches it: a create that was cut off. The same create completes it.
+    Incomplete,
 }
 
 impl Status {
     /// Every status, in the order of a service's life.
-    pub const ALL: [Self; 4] = [Self::Creating, Self::Updating, Self::Running, Self::Failed];
+    pub const ALL: [Self; 5] = [Self::Creating, Self::Updating, Self::Running, Self::Failed, Self::Incomplete];
 
     /// As it stands in a row.
     #[must_use]
@@ -39,14 +45,13 @@ impl Status {
             Self::Updating => "Updating",
             Self::Running => "Running",
             Self::Failed => "Failed",
+            Self::Incomplete => "Incomplete",
         }
     }
 
     fn of(deployment: &Deployment) -> Self {
         let available = deployment.available_replicas();
-        if deployment.failure().is_some() {
-            Self::Failed
-        } else if available == 0 {
+        if available == 0 {
             Self::Creating
         } else if available < deployment.replicas() {
             Self::Updating
@@ -96,23 +101,41 @@ pub struct ServiceRow {
     /// Those that are plain values, up to 64 KiB of them: those beyond are left out. Not in the answers to writes.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     environment_variables: BTreeMap<String, String>,
+    /// Labels of the caller's own; left out if there are none.
+    #[serde(skip_serializing_if = "RowLabels::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    labels: RowLabels,
+    /// Why it does not run, in one word of Kubernetes; left out if nothing is wrong.
+    #[serde(skip_serializing_if = "is_empty")]
+    #[schema(value_type = String, example = "ProgressDeadlineExceeded")]
+    reason: Text,
+    /// Why it does not run, in a sentence; left out if nothing is wrong.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    message: String,
     /// Whether `envname` is the label's, which selectors see, and not guessed from the name.
     #[serde(skip)]
     env_labelled: bool,
 }
 
 impl ServiceRow {
-    /// The row of `deployment`, reached at `service_url` (empty: not at all), as it was at `read`, which has `texts` in
-    /// common with the others of its list.
+    /// The row of `deployment`, as it was at `read`. Its Service has the address `service_url`; `None`: there is no
+    /// Service. Texts that it has in common with other rows of its list are shared by `texts`.
     #[must_use]
-    pub fn new(mut deployment: Deployment, service_url: String, read: Timestamp, texts: &mut Interner) -> Self {
+    pub fn new(mut deployment: Deployment, service_url: Option<String>, read: Timestamp, texts: &mut Interner) -> Self {
         let labels = deployment.metadata.take_labels();
         let env = labels.env.filter(|env| !env.is_empty());
         let env_labelled = env.is_some();
         let guessed = || deployment.metadata.name.split_once("-svc-").map(|(env, _)| env.to_owned());
-        Self {
-            status: Status::of(&deployment),
-            service_url,
+        let (status, reason, message) = match deployment.failure() {
+            Some(failure) => (Status::Failed, failure.reason(), failure.message().to_owned()),
+            None => (Status::of(&deployment), "", String::new()),
+        };
+        let row = Self {
+            status,
+            reason: texts.share(Some(reason.to_owned())),
+            message,
+            labels: RowLabels::new(labels.others, deployment.metadata.annotation(KEPT_LABELS), texts),
+            service_url: String::new(),
             replicas: deployment.replicas(),
             available_replicas: deployment.available_replicas(),
             owner: texts.share(labels.owner),
@@ -124,12 +147,17 @@ impl ServiceRow {
             environment_variables: bounded(deployment.plain_variables()),
             env_labelled,
             id: deployment.metadata.name,
-        }
+        };
+        row.reached_at(service_url)
     }
 
-    /// The same, reached at `service_url`; empty: not at all.
+    /// The same with the address of its Service; `None`: there is no Service.
     #[must_use]
-    pub fn reached_at(self, service_url: String) -> Self {
+    pub fn reached_at(self, service_url: Option<String>) -> Self {
+        let Some(service_url) = service_url else {
+            let reason = Interner::default().share(Some("ServiceMissing".to_owned()));
+            return Self { status: Status::Incomplete, reason, message: NO_SERVICE.to_owned(), ..self };
+        };
         Self { service_url, ..self }
     }
 
@@ -142,7 +170,7 @@ impl ServiceRow {
     /// The same, being updated: the status of the Deployment does not know yet of the change just made.
     #[must_use]
     pub fn updating(self) -> Self {
-        Self { status: Status::Updating, ..self }
+        if self.status == Status::Incomplete { self } else { Self { status: Status::Updating, ..self } }
     }
 
     /// How it is doing.
@@ -150,6 +178,10 @@ impl ServiceRow {
     pub fn status(&self) -> Status {
         self.status
     }
+}
+
+fn is_empty(text: &Text) -> bool {
+    text.is_empty()
 }
 
 /// The variables that fit into [`VARIABLES_MAX`], in the order of the container.
@@ -176,8 +208,8 @@ fn read_at<S: Serializer>(at: &ReadAt, serializer: S) -> Result<S::Ok, S::Error>
 }
 
 impl Row for ServiceRow {
-    const ITEM_OVERHEAD: usize = 300;
-    const GATEWAY_OVERHEAD: usize = 600;
+    const ITEM_OVERHEAD: usize = 340;
+    const GATEWAY_OVERHEAD: usize = 640;
 
     fn name(&self) -> &str {
         &self.id
@@ -192,18 +224,20 @@ impl Row for ServiceRow {
     }
 
     fn matches(&self, filter: &ListFilter) -> bool {
-        let ListFilter { env, version, owner, phase, with_ttl } = filter;
+        let ListFilter { env, version, owner, phase, with_ttl, labels } = filter;
         env.as_ref().is_none_or(|env| self.env() == env.as_str())
             && version.as_ref().is_none_or(|version| &*self.version == version.as_str())
             && owner.as_ref().is_none_or(|owner| &*self.owner == owner.as_str())
             && phase.is_none()
             && !with_ttl
+            && labels.matches(|key| self.labels.get(key))
     }
 
     fn text_bytes(&self) -> usize {
         let texts = [&*self.id, &self.service_url, &self.owner, &self.envname, &self.version, &self.pvc_name];
         let variables = self.environment_variables.iter().map(|(name, value)| name.len() + value.len());
-        texts.iter().map(|text| text.len()).sum::<usize>() + variables.sum::<usize>()
+        let shown = self.labels.text_bytes() + self.reason.len() + self.message.len();
+        texts.iter().map(|text| text.len()).sum::<usize>() + variables.sum::<usize>() + shown
     }
 
     fn item(&self) -> impl Serialize + '_ {
@@ -232,7 +266,7 @@ mod tests {
     use super::*;
     use crate::aenv::rows::{Coding, ListShape, Listing, One, OneShape, Rows};
     use crate::memo::Memorable;
-    use crate::syntax::LabelValue;
+    use crate::syntax::{LabelSelector, LabelValue};
     use serde_json::{from_value, json, to_value};
 
     fn row(name: &str, labels: serde_json::Value, status: serde_json::Value) -> ServiceRow {
@@ -242,7 +276,7 @@ mod tests {
             "status": status
         });
         let read = "2026-11-23T08:00:00.987Z".parse().unwrap();
-        ServiceRow::new(from_value(deployment).unwrap(), String::new(), read, &mut Interner::default())
+        ServiceRow::new(from_value(deployment).unwrap(), Some(String::new()), read, &mut Interner::default())
     }
 
     #[test]
@@ -272,7 +306,7 @@ mod tests {
         let deployment = |replicas| from_value(json!({"metadata": {"name": "x"}, "spec": {"replicas": replicas}}));
         let etag = |replicas, read: &str| {
             let deployment: Deployment = deployment(replicas).unwrap();
-            let row = ServiceRow::new(deployment, String::new(), read.parse().unwrap(), &mut Interner::default());
+            let row = ServiceRow::new(deployment, Some(String::new()), read.parse().unwrap(), &mut Interner::default());
             One::new(row).render(OneShape::Detail).etag(Coding::Identity).clone()
         };
         let first = etag(1, "2026-11-23T08:00:00Z");
@@ -296,6 +330,30 @@ mod tests {
         assert_eq!(status(json!({"availableReplicas": 2})), Status::Running);
         let failed = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]);
         assert_eq!(status(json!({"availableReplicas": 1, "conditions": failed})), Status::Failed);
+    }
+
+    #[test]
+    fn a_deployment_without_a_service_is_incomplete_whatever_it_runs() {
+        let deployment = json!({"metadata": {"name": "w"}, "status": {"availableReplicas": 1}});
+        let read = "2026-11-23T08:00:00Z".parse().unwrap();
+        let row = ServiceRow::new(from_value(deployment).unwrap(), None, read, &mut Interner::default());
+        let shown = to_value(row.updating().item()).unwrap();
+        assert_eq!((&shown["status"], &shown["reason"]), (&json!("Incomplete"), &json!("ServiceMissing")));
+        assert_eq!(shown["service_url"], "");
+    }
+
+    #[test]
+    fn a_failed_rollout_says_why_and_labels_of_the_caller_come_back() {
+        let failed = json!({"conditions": [
+            {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota: pods"}
+        ]});
+        let labels = json!({"business/aenv-name": "weather", "team": "red", "app.kubernetes.io/name": "aenv-service"});
+        let row = row("w", labels, failed);
+        let shown = to_value(row.detail()).unwrap();
+        assert_eq!((&shown["status"], &shown["reason"]), (&json!("Failed"), &json!("FailedCreate")));
+        assert_eq!((&shown["message"], &shown["labels"]), (&json!("exceeded quota: pods"), &json!({"team": "red"})));
+        let with = |labels: &str| ListFilter { labels: LabelSelector::parse(labels).unwrap(), ..ListFilter::default() };
+        assert!(row.matches(&with("team=red")) && !row.matches(&with("team!=red")));
     }
 
     #[test]

@@ -4,14 +4,16 @@ use super::Services;
 use super::build::{self, Objects};
 use super::read::{Fetch, GET_DEPLOYMENT};
 use super::view::ServiceRow;
-use crate::aenv::environment::{ServiceChange, ServiceName, ServiceSpec};
+use crate::aenv::environment::{Rejected, ServiceChange, ServiceName, ServiceSpec, ServiceTemplate, Source};
 use crate::aenv::rows::{Interner, One};
+use crate::aenv::warnings::Warnings;
 use crate::call::Call;
 use crate::cluster::{Creation, Earlier, Failed, Intent, Resource, slim};
 use crate::syntax::ObjectName;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -28,6 +30,18 @@ const DELETE_CLAIM: &str = "failed to delete PVC";
 const UPDATE_ROUNDS: usize = 10;
 
 impl Services {
+    /// Reads a create, with the templates as they are now.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, or with the templates that it needs.
+    pub fn parse(&self, source: Source<'_>) -> Result<(ServiceSpec, Warnings), Rejected> {
+        let templates = self.templates.current();
+        let template = ServiceTemplate { has_images: templates.has_images(), selector_keys: templates.selector_keys() };
+        let (spec, warnings) = ServiceSpec::parse(source, template)?;
+        templates.check_for_service(spec.storage.is_some())?;
+        Ok((spec, warnings))
+    }
+
     /// Makes the Deployment, the Service and, if it does not exist yet, the claim of `spec`: all of them or none. A
     /// Deployment that the same create has left without its Service is completed.
     ///
@@ -111,7 +125,7 @@ async fn create(
     };
     let service: slim::Service =
         creation.create(Resource::Services, name, &objects.service, CREATE_SERVICE, call).await?;
-    let row = ServiceRow::new(deployment, fetch.url(Some(&service)), Timestamp::now(), &mut Interner::default());
+    let row = ServiceRow::new(deployment, Some(fetch.url(&service)), Timestamp::now(), &mut Interner::default());
     Ok(One::new(row.without_variables()))
 }
 
@@ -142,6 +156,9 @@ async fn update(
     change: &ServiceChange,
     call: &Call,
 ) -> Result<One<ServiceRow>, Failed> {
+    if change.is_empty() {
+        return fetch.get(name, call).await;
+    }
     let get = || async {
         fetch.cluster.get_in_full(Resource::Deployments, name, call).await.map_err(Failed::to(GET_DEPLOYMENT))
     };
@@ -180,10 +197,12 @@ fn apply(change: &ServiceChange, deployment: &mut Value) {
             container["env"] = json!([]);
         }
         let Some(variables) = container["env"].as_array_mut() else { continue };
+        let places = variables.iter().enumerate().filter_map(|(place, known)| Some((known["name"].as_str()?, place)));
+        let known: HashMap<_, _> = places.map(|(name, place)| (name.to_owned(), place)).collect();
         for (name, value) in &change.variables {
             let variable = json!({"name": name, "value": value});
-            match variables.iter_mut().find(|known| known["name"] == **name) {
-                Some(known) => *known = variable,
+            match known.get(name) {
+                Some(place) => variables[*place] = variable,
                 None => variables.push(variable),
             }
         }

@@ -40,17 +40,6 @@ impl Template for Deployment {
         let spec = &self.spec;
         let own = spec.template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
         labels(own, &KeyPath::of("spec.template.metadata.labels"), wrong);
-
-        let selector = KeyPath::of("spec.selector.matchLabels");
-        let match_labels = spec.selector.match_labels.iter().flatten().collect::<Vec<_>>();
-        if match_labels.is_empty() {
-            wrong(selector.clone(), "is missing, by its keys a service finds its own pods".to_owned());
-        }
-        for (key, value) in match_labels {
-            if own.and_then(|own| own.get(key)) != Some(value) {
-                wrong(selector.key(key), "is not among spec.template.metadata.labels with the same value".to_owned());
-            }
-        }
         pod_spec(spec.template.spec.as_ref(), &KeyPath::of("spec.template.spec"), wrong);
     }
 
@@ -65,9 +54,6 @@ impl Template for Service {
         let Some(spec) = &self.spec else { return wrong(KeyPath::of("spec"), "is missing".to_owned()) };
         if spec.ports.as_ref().is_none_or(Vec::is_empty) {
             wrong(KeyPath::of("spec.ports"), "is missing, the first one becomes the service's".to_owned());
-        }
-        if spec.selector.as_ref().is_none_or(BTreeMap::is_empty) {
-            wrong(KeyPath::of("spec.selector"), "is missing, by its keys a service finds its own pods".to_owned());
         }
     }
 

@@ -34,11 +34,35 @@ pub(super) struct File {
     pub(super) text: Result<String, String>,
 }
 
+/// Where the Go controller looks for pod templates that its folder does not have.
+const LEGACY: &str = "/home/admin";
+
+/// Its files there, and the names of their templates.
+const LEGACY_FILES: [(&str, &str); 3] = [
+    ("pod_template_linux/config.yaml", "singleContainer"),
+    ("pod_template_windows/config.yaml", "win64"),
+    ("pod_template_terminal/config.yaml", "terminal"),
+];
+
 impl Folder {
-    /// Reads `*.yaml` of `dir`, but no hidden files.
+    /// Reads `*.yaml` of `dir`, but no hidden files, and the legacy files of templates that it does not have.
     pub(super) fn read(dir: &Path) -> Self {
+        Self::read_with_legacy(dir, Path::new(LEGACY))
+    }
+
+    fn read_with_legacy(dir: &Path, legacy: &Path) -> Self {
+        let legacy = LEGACY_FILES.into_iter().filter_map(|(file, template)| {
+            let path = legacy.join(file);
+            let text = fs::read_to_string(&path);
+            // An image without them is the rule.
+            let absent = text.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+            let file = File { path, text: text.map_err(|error| format!("cannot be read: {error}")) };
+            (!absent).then(|| (template.to_owned(), file))
+        });
+        let legacy: BTreeMap<_, _> = legacy.collect();
         match files(dir) {
-            Ok(files) => Self::Files(files),
+            Ok(files) => Self::Files(legacy.into_iter().chain(files).collect()),
+            Err(error) if error.kind() == ErrorKind::NotFound && !legacy.is_empty() => Self::Files(legacy),
             Err(error) if error.kind() == ErrorKind::NotFound => Self::Missing,
             Err(error) => Self::Unreadable(dir.to_owned(), format!("cannot be read: {error}")),
         }
@@ -66,4 +90,32 @@ fn files(dir: &Path) -> io::Result<BTreeMap<String, File>> {
         files.insert(stem.to_string_lossy().into_owned(), File { path: dir.join(&name), text });
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn legacy_files_stand_in_for_templates_that_the_folder_does_not_have() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("pod-templates");
+        assert_eq!(Folder::read_with_legacy(&dir, home.path()), Folder::Missing);
+        for (file, template) in LEGACY_FILES {
+            let path = home.path().join(file);
+            fs::create_dir(path.parent().unwrap()).unwrap();
+            fs::write(path, template).unwrap();
+        }
+        let texts = |folder: Folder| {
+            let Folder::Files(files) = folder else { panic!("{folder:?}") };
+            files.into_iter().map(|(name, file)| (name, file.text.unwrap())).collect::<Vec<_>>()
+        };
+        let pair = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+        let legacy = ["singleContainer", "terminal", "win64"].map(|name| pair(name, name));
+        assert_eq!(texts(Folder::read_with_legacy(&dir, home.path())), legacy);
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("singleContainer.yaml"), "mounted").unwrap();
+        let mounted = [pair("singleContainer", "mounted"), pair("terminal", "terminal"), pair("win64", "win64")];
+        assert_eq!(texts(Folder::read_with_legacy(&dir, home.path())), mounted);
+    }
 }

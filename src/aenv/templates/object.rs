@@ -9,11 +9,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::{Deserializer, Track};
 
-/// A misspelt key would be dropped without a word: a limit, or a security context, that somebody relies on.
-const UNKNOWN_KEY: &str = "is unknown here, correct or remove it";
+/// A misspelt key is not applied: a limit, or a security context, that somebody relies on.
+const UNKNOWN_KEY: &str = "is unknown here and ignored, correct or remove it";
 
-/// The object that a file describes, checked and without what only the API server sets, and where its keys stand.
-pub(super) fn read<T>(file: &File) -> Result<(T, Document), TemplateFaults>
+/// The object that a file describes, checked and without what only the API server sets, and a warning for each key that
+/// is ignored.
+pub(super) fn read<T>(file: &File) -> Result<(T, Vec<TemplateFault>), TemplateFaults>
 where
     T: Template + DeserializeOwned + Serialize,
 {
@@ -33,14 +34,21 @@ where
 
     let known = serde_json::to_value(&object).map_err(|error| TemplateFault::of_file(&file.path, error))?;
     let unknown = document.unknown_keys(&known);
-    let mut faults = unknown.iter().map(|key| document.fault(key, UNKNOWN_KEY)).collect::<Vec<_>>();
+    let warnings = unknown.iter().map(|key| document.fault(key, UNKNOWN_KEY)).collect();
+    let mut faults = Vec::new();
     object.check(&mut |key, problem| faults.push(document.fault(&key, problem)));
     if !faults.is_empty() {
         return Err(TemplateFaults(faults));
     }
     object.drop_status();
     drop_server_set(object.metadata_mut());
-    Ok((object, document))
+    Ok((object, warnings))
+}
+
+/// The namespace that a file names whose template is broken otherwise.
+pub(super) fn namespace(file: &File) -> Option<String> {
+    let document = Document::parse(&file.path, file.text.as_ref().ok()?).ok()?;
+    document.text_at(&["metadata", "namespace"]).map(str::to_owned)
 }
 
 /// Drops what the API server writes; whoever made a template from a live object left it there.

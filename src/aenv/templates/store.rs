@@ -1,7 +1,8 @@
 //! Templates of a folder, read again when it changes.
 //!
-//! A handful of files of some kilobytes, from the memory of the node, costs tens of microseconds. A folder that turns
-//! bad takes nothing down: the last good set stays, with one warning for each new state of it.
+//! A handful of files of some kilobytes, from the memory of the node, costs tens of microseconds. A file that turns bad
+//! takes nothing down: its last good template stays, with one warning for each new state of the folder. One that is bad from
+//! the start costs its template alone.
 
 use super::folder::Folder;
 use super::{TemplateFault, TemplateFaults, Templates};
@@ -16,9 +17,11 @@ impl TemplateStore {
     /// Reads the templates of `dir`, as [`Templates::load`] does. `metrics` counts states of it that cannot be used.
     ///
     /// # Errors
-    /// Everything that is wrong with the folder now.
+    /// If the folder cannot be read.
     pub fn open(dir: PathBuf, metrics: Metrics) -> Result<Self, TemplateFaults> {
-        Mounted::open(TemplateFolder { dir, metrics }).map(Self)
+        let mounted = Mounted::open(TemplateFolder { dir, metrics: metrics.clone() })?;
+        report(&mounted.last(), &metrics);
+        Ok(Self(mounted))
     }
 
     /// The templates as they are now, or the last good ones. Whoever makes several objects of them asks once.
@@ -51,18 +54,40 @@ impl Source for TemplateFolder {
     fn make(&self, folder: &Folder, last: Option<&Templates>) -> Result<Templates, TemplateFaults> {
         match folder {
             Folder::Missing if last.is_some() => Err(TemplateFault::of_file(&self.dir, "is gone").into()),
-            _ => Templates::from_folder(folder),
+            _ => {
+                let templates = Templates::from_folder(folder)?;
+                Ok(if let Some(last) = last { templates.keeping(last) } else { templates })
+            }
         }
     }
 
     fn reloaded(&self, outcome: Result<&Templates, &TemplateFaults>) {
         match outcome {
-            Ok(_) => log::info!("templates read again from {}", self.dir.display()),
+            Ok(templates) => {
+                log::info!("templates read again from {}", self.dir.display());
+                report(templates, &self.metrics);
+            }
             Err(faults) => {
                 self.metrics.template_failures.inc();
                 log::warn!("the templates have changed, but cannot be used; the last good ones stay:\n{faults}");
             }
         }
+    }
+}
+
+/// Logs the faults of templates and the keys that are ignored; `metrics` counts a state of the folder with faults.
+fn report(templates: &Templates, metrics: &Metrics) {
+    if templates.faults().chain(templates.kept()).next().is_some() {
+        metrics.template_failures.inc();
+    }
+    for fault in templates.faults() {
+        log::error!("a template is broken, and creates that need it are refused: {fault}");
+    }
+    for fault in templates.kept() {
+        log::warn!("a template has changed, but cannot be used; the last good one stays: {fault}");
+    }
+    for ignored in templates.warnings() {
+        log::warn!("{ignored}");
     }
 }
 

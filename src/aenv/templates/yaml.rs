@@ -110,9 +110,17 @@ impl Document {
 
     /// The text that the top level has for `key`.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
-        let Tree::Mapping(members) = &self.root.tree else { return None };
-        let member = members.iter().find(|member| member.key == key)?;
-        if let Tree::Text(text) = &member.value.tree { Some(text) } else { None }
+        self.text_at(&[key])
+    }
+
+    /// The text at the end of these keys.
+    pub(super) fn text_at(&self, keys: &[&str]) -> Option<&str> {
+        let mut tree = &self.root.tree;
+        for key in keys {
+            let Tree::Mapping(members) = tree else { return None };
+            tree = &members.iter().find(|member| member.key == *key)?.value.tree;
+        }
+        if let Tree::Text(text) = tree { Some(text) } else { None }
     }
 
     /// A fault at `path`, or at the nearest key above it that is there.

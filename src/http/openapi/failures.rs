@@ -58,7 +58,7 @@ const FAILURES: [(StatusCode, &str, &str); 13] = [
     (
         StatusCode::BAD_GATEWAY,
         "The API server or EnvHub cannot be reached, cannot be read, or refuses *our* rights.",
-        "failed to list deployments: the API server cannot be reached",
+        "failed to list workloads: the API server cannot be reached",
     ),
     (
         StatusCode::SERVICE_UNAVAILABLE,

@@ -10,9 +10,9 @@ mod tests;
 
 use super::status::Status as ReplicaStatus;
 use super::sweep::Renewal;
-use crate::aenv::environment::{Artifact, ChangeBody, InstanceBody, InstanceSettings, ServiceBody, ServiceSettings};
-use crate::aenv::gateway::{Env, INSTANCE, SERVICE};
-use crate::aenv::instances::{Detail, EnvInstance, Item, Rfc3339};
+use crate::aenv::environment::schemas;
+use crate::aenv::gateway::Env;
+use crate::aenv::instances::{Detail, EnvInstance, Item, Particulars, Rfc3339};
 use crate::aenv::rows::Rendering;
 use crate::aenv::services::{EnvService, ServiceRow, Status};
 use crate::aenv::sweep::{Kept, Removed, Swept};
@@ -69,14 +69,9 @@ fn components() -> Components {
         .schema_from::<Item<'_>>()
         .schema_from::<Detail<'_>>()
         .schema_from::<EnvInstance<'_>>()
+        .schema_from::<Particulars<'_>>()
         .schema_from::<Rfc3339>()
         .schema_from::<Env<'_>>()
-        .schema_from::<ServiceBody>()
-        .schema_from::<ServiceSettings>()
-        .schema_from::<InstanceBody>()
-        .schema_from::<InstanceSettings>()
-        .schema_from::<Artifact>()
-        .schema_from::<ChangeBody>()
         .schema_from::<LabelValue>()
         .schema_from::<ObjectName>()
         .schema_from::<TemplateName>()
@@ -85,8 +80,7 @@ fn components() -> Components {
         .schema_from::<Renewal>()
         .schema_from::<Swept>()
         .schema_from::<Removed>()
-        .schema_from::<Kept>()
-        .schema("CreateEnvService", SERVICE.schema())
-        .schema("CreateEnvInstance", INSTANCE.schema());
+        .schema_from::<Kept>();
+    let components = schemas().into_iter().fold(components, |all, (name, schema)| all.schema(name, schema));
     failures::add_to(components).build()
 }

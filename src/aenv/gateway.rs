@@ -1,4 +1,4 @@
-//! The environment in an answer.
+//! The environment of a service or an instance, as answers to the `aenv` CLI and SDK show it.
 
 use serde::Serialize;
 use utoipa::ToSchema;

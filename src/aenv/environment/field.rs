@@ -1,0 +1,127 @@
+//! A field of a body: its path and its value, read as one type or another.
+
+use super::document::{Json, Object};
+use super::faults::{Fault, cut};
+use crate::aenv::warnings::Warnings;
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::RangeInclusive;
+
+/// A field that was given, with its path as the caller spelled it.
+#[derive(Debug, Clone)]
+pub(super) struct Field<'a> {
+    path: String,
+    json: &'a Json,
+}
+
+impl<'a> Field<'a> {
+    /// The field at `path`.
+    pub(super) fn new(path: String, json: &'a Json) -> Self {
+        Self { path, json }
+    }
+
+    /// Its path as the caller spelled it.
+    pub(super) fn into_path(self) -> String {
+        self.path
+    }
+
+    /// The member `key` of this object; its name may be anything.
+    pub(super) fn member(&self, key: &str, json: &'a Json) -> Self {
+        Self { path: format!("{}.{}", self.path, cut(key)), json }
+    }
+
+    /// A fault that tells the value.
+    pub(super) fn refused(&self, why: impl fmt::Display) -> Fault {
+        Fault::at(self.path.clone(), format!("{} {why}", self.json))
+    }
+
+    /// A fault that does not tell the value.
+    pub(super) fn wrong(&self, problem: impl Into<String>) -> Fault {
+        Fault::at(self.path.clone(), problem)
+    }
+
+    /// The text of a warning that does not tell the value.
+    pub(super) fn warning(&self, what: impl fmt::Display) -> String {
+        format!("{}: {what}", self.path)
+    }
+
+    /// The text of a warning that tells the value.
+    pub(super) fn told(&self, what: impl fmt::Display) -> String {
+        format!("{}: {} {what}", self.path, self.json)
+    }
+
+    /// The value, if it is a text; the fault does not tell it.
+    pub(super) fn text(&self) -> Result<&'a str, Fault> {
+        match self.json {
+            Json::Text(text) => Ok(text),
+            Json::Bool(_) | Json::Number(_) => Err(self.wrong(format!("is {}, put it in quotes", self.json.kind()))),
+            Json::Null | Json::List(_) | Json::Object(_) => Err(self.is_no("a text")),
+        }
+    }
+
+    /// The value as a text: that of a number is its digits. The fault does not tell it.
+    pub(super) fn text_or_number(&self) -> Result<Cow<'a, str>, Fault> {
+        if let Json::Number(number) = self.json {
+            Ok(number.to_string().into())
+        } else {
+            self.text().map(Cow::Borrowed)
+        }
+    }
+
+    /// The value as a text, whatever it is, with a warning if it is none.
+    pub(super) fn as_text(&self, warnings: &mut Warnings) -> Cow<'a, str> {
+        if let Json::Text(text) = self.json {
+            return Cow::Borrowed(text);
+        }
+        warnings.push(self.warning(format_args!("is {}, its text is taken; put it in quotes", self.json.kind())));
+        Cow::Owned(self.json.to_text())
+    }
+
+    /// The value, if it is a whole number within `range`, however JSON spells it: `8080`, `8080.0`, `8.08e3`; with a
+    /// warning also as a text.
+    pub(super) fn whole(&self, range: RangeInclusive<i64>, warnings: &mut Warnings) -> Result<i64, Fault> {
+        let number = match self.json {
+            Json::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
+            Json::Text(text) => text.parse().ok(),
+            _ => None,
+        };
+        let number = number.filter(|number| range.contains(number)).ok_or_else(|| {
+            self.refused(format_args!("is not a whole number from {} to {}", range.start(), range.end()))
+        })?;
+        if matches!(self.json, Json::Text(_)) {
+            warnings.push(self.told("is a text, taken as the number; write it without quotes"));
+        }
+        Ok(number)
+    }
+
+    /// The members, if it is an object.
+    pub(super) fn members(&self) -> Result<&'a Object, Fault> {
+        if let Json::Object(members) = self.json { Ok(members) } else { Err(self.is_no("an object")) }
+    }
+
+    /// The items, if it is a list.
+    pub(super) fn items(&self) -> Result<impl ExactSizeIterator<Item = Field<'a>>, Fault> {
+        let Json::List(items) = self.json else { return Err(self.is_no("a list")) };
+        let path = self.path.clone();
+        Ok(items.iter().enumerate().map(move |(number, json)| Field { path: format!("{path}[{number}]"), json }))
+    }
+
+    /// Whether it is null.
+    pub(super) fn is_null(&self) -> bool {
+        *self.json == Json::Null
+    }
+
+    /// Whether it is as good as not given.
+    pub(super) fn is_absent(&self) -> bool {
+        self.is_null() || matches!(self.json, Json::Text(text) if text.is_empty())
+    }
+
+    fn is_no(&self, wanted: &str) -> Fault {
+        self.wrong(format!("is {}, give {wanted}", self.json.kind()))
+    }
+}
+
+/// The number, if it has no fraction and an `i64` can hold it.
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0).then(|| format!("{number:.0}").parse().ok()).flatten()
+}
