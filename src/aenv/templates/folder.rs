@@ -53,7 +53,7 @@ impl Folder {
     fn read_with_legacy(dir: &Path, legacy: &Path) -> Self {
         let legacy = LEGACY_FILES.into_iter().filter_map(|(file, template)| {
             let path = legacy.join(file);
-            let text = fs::read_to_string(&path);
+            let text = read_text(&path, MAX_BYTES);
             // An image without them is the rule.
             let absent = text.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
             let file = File { path, text: text.map_err(|error| format!("cannot be read: {error}")) };
