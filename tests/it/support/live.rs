@@ -4,7 +4,8 @@
 //! share one server ([`ApiServer::shared`]), each with a namespace and a controller account of its own, which may do
 //! anything, or with a service account, which may do what a test grants it ([`ApiServer::cluster_as`]). A test that
 //! freezes or kills the server starts one for itself ([`ApiServer::own`]). There is no controller manager,
-//! so the admission plugins that wait for one are off, and nothing but a test changes an object.
+//! so the admission plugins that wait for one are off, and nothing but a test changes an object. A test of what
+//! Kubernetes' own controllers do has them, too ([`ApiServer::with_controllers`]).
 
 use std::{
     env, fs,
@@ -46,6 +47,7 @@ const CONTROLLER_ACCOUNTS: usize = 1000;
 pub(crate) struct ApiServer {
     // Dropped first: it kills the group while its members' ids are still theirs.
     _lifeline: Lifeline,
+    _controllers: Option<Process>,
     etcd: Process,
     kube_apiserver: Process,
     binary: PathBuf,
@@ -69,6 +71,19 @@ impl ApiServer {
         Self::start(&assets()).await.unwrap_or_else(|e| panic!("{e}"))
     }
 
+    /// A server of the caller's own with the controllers that make a rollout. There are no nodes: a pod gets no
+    /// further than a test says.
+    pub(crate) async fn with_controllers() -> Self {
+        let mut server = Self::own().await;
+        let mut manager = Command::new(server.binary.with_file_name("kube-controller-manager"));
+        manager.arg(format!("--kubeconfig={}", server.folder.path().join("admin.kubeconfig").display()));
+        manager.args(["--leader-elect=false", "--port=0", "--secure-port=0"]);
+        manager.arg("--controllers=deployment,replicaset,garbagecollector,pvc-protection");
+        let log = server.folder.path().join("kube-controller-manager.log");
+        server._controllers = Some(Process::spawn(&mut manager, Some(server.etcd.id()), &log));
+        server
+    }
+
     async fn start(assets: &Path) -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("aenv-api-server-").tempdir().unwrap();
         let [etcd_port, peer_port, port] = free_ports();
@@ -88,6 +103,7 @@ impl ApiServer {
         let kube_apiserver = spawn_kube_apiserver(&binary, folder.path(), etcd_port, port, etcd.id());
         let mut server = Self {
             _lifeline: lifeline,
+            _controllers: None,
             etcd,
             kube_apiserver,
             binary,

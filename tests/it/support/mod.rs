@@ -58,13 +58,17 @@ macro_rules! on_every_cluster {
 }
 pub(crate) use on_every_cluster;
 
-/// Makes a test of each behaviour `async fn()` of the enclosing module that only a real API server can show.
+/// Makes a test of each behaviour `async fn()` of the enclosing module that only a real API server can show, ignored
+/// for the reason that is given if it needs more than that.
 macro_rules! on_an_api_server {
     ($($behaviour:ident),+ $(,)?) => {
+        on_an_api_server! { if has_api_server or "needs KUBEBUILDER_ASSETS": $($behaviour),+ }
+    };
+    (if $condition:ident or $reason:literal: $($behaviour:ident),+ $(,)?) => {
         mod real_api_server {
             $(
                 #[tokio::test]
-                #[cfg_attr(not(has_api_server), ignore = "needs KUBEBUILDER_ASSETS")]
+                #[cfg_attr(not($condition), ignore = $reason)]
                 async fn $behaviour() {
                     super::$behaviour().await;
                 }
