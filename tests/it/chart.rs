@@ -87,6 +87,11 @@ fn its_switches_render_what_the_other_kustomizations_have() {
         "the schema matches what the Role grants"
     );
     same("ServiceMonitor aenv/controller", "monitoring/service-monitor.yaml");
+    let mut sweep = spec("CronJob aenv/controller-sweep");
+    *sweep.pointer_mut("/jobTemplate/spec/template/spec/containers/0/image").unwrap() = json!("aenv-controller");
+    assert_eq!(sweep, *at(&object("sweep/cron-job.yaml"), "/spec"));
+    let rights = at(&chart["Role aenv-sandbox/aenv-controller-sweep"], "/rules");
+    assert_eq!(rights, at(&object("sweep/role.yaml"), "/rules"));
 }
 
 #[test]
