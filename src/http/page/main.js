@@ -2,10 +2,13 @@
 // What is begun when the page is there.
 
 buildPanels();
+buildTraffic();
+wireTabs();
+choose(VIEWS.services);
 // On a narrow screen the table comes first.
 element("picture").open = !matchMedia("(max-width: 45rem)").matches;
 const status = keepLooking(lookAtStatus, showStatus);
-const services = keepLooking(lookAtServices, showServices);
+const looking = keepLooking(lookAtTable, showView);
 setInterval(() => {
   if (document.hidden) return;
   showFreshness();
@@ -18,5 +21,5 @@ element("credentials").addEventListener("submit", (event) => {
   element("token").value = "";
   element("credentials").hidden = true;
   status.now();
-  services.now();
+  looking.now();
 });

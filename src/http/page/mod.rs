@@ -1,6 +1,6 @@
-//! `/`: one page for a browser, with the services and how this replica and the API server get along.
+//! `/`: one page for a browser, with the services, the instances and how this replica and the API server get along.
 //!
-//! The page is compiled in and needs nothing else. It asks `/services` and `/status` of the listener that it came from, and
+//! The page is compiled in and needs nothing else. It asks `/services`, `/pods` and `/status` of the listener that it came from, and
 //! nobody else: its policy lets the browser run and load nothing that is not in the file.
 
 use super::answer::answer_document;
@@ -22,6 +22,7 @@ const PAGE: &str = concat!(
     "<script type=\"module\">",
     include_str!("ask.js"),
     include_str!("table.js"),
+    include_str!("views.js"),
     include_str!("picture.js"),
     include_str!("main.js"),
     "</script>\n</body>\n</html>\n",
@@ -30,8 +31,8 @@ const PAGE: &str = concat!(
 /// What the page may do. The hashes are those of its style and its script; `.ci/page` says what they have to be.
 const POLICY: &str = concat!(
     "default-src 'none'; ",
-    "style-src 'sha256-Lq3xiY8ZD4a38dO/oA90LYVaKJsdtThwE+XaltJ+tHE='; ",
-    "script-src 'sha256-WFfWLhy1Tq6sXb89E+pftTzYd2k58mmTekB0/WdhB2U='; ",
+    "style-src 'sha256-s8iTz64dTewyXJZSana9Hd1CK2VU6hWJyJa1Bfc78LQ='; ",
+    "script-src 'sha256-kaXntogZVGpN70H7evN6vnlwUiVFBqJ0saOy/Jcbk+Y='; ",
     "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; ",
     // Text stays text: no string can become markup or code.
     "require-trusted-types-for 'script'; trusted-types 'none'",

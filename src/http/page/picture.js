@@ -60,15 +60,24 @@ const PANELS = [
   ]],
 ];
 
+/** The three lines of the traffic: what gathering and memory save is the space between them. */
+const MEMORY = ["hit", "revalidate", "stale"];
+const TRAFFIC = [
+  perSecond("asked by callers", "asked", ({ answers }) => sum(answers)),
+  perSecond("answered from memory", "remembered", ({ answers }) => MEMORY.reduce((total, from) => total + (answers[from] ?? 0), 0)),
+  perSecond("API calls made", "called", ({ api_calls }) => sum(api_calls)),
+];
+const TRAFFIC_HEIGHT = 90;
+
 /** Samples of the replica that is watched. Behind one address there may be several, and each counts for itself. */
-const picture = { samples: [], failure: null, failures: 0, strays: 0, panels: [] };
+const picture = { samples: [], failure: null, failures: 0, strays: 0, panels: [], traffic: [] };
 
 async function lookAtStatus() {
   try {
     const { data } = await ask("status", 5);
     picture.failure = null;
     picture.failures = 0;
-    table.listTtl = data.list_ttl_ms / 1000;
+    listTtl = data.list_ttl_ms / 1000;
     addSample({ at: Date.now(), status: data });
     return SAMPLE_SECONDS;
   } catch (failure) {
@@ -117,6 +126,18 @@ function buildPanels() {
   });
 }
 
+function buildTraffic() {
+  const svg = svgElement("svg", { viewBox: `0 0 ${WIDTH} ${TRAFFIC_HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  picture.traffic = TRAFFIC.map((series) => {
+    const [name, value] = [make("dt", series.tone, series.label), make("dd", "", "–")];
+    const stroke = svgElement("path", { class: series.tone });
+    svg.append(stroke);
+    element("legend").append(name, value);
+    return { series, value, stroke };
+  });
+  element("traffic").append(svg);
+}
+
 function svgElement(tag, attributes) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -129,9 +150,10 @@ function showPicture() {
   if (samples.length === 0) return;
   const now = Date.now();
   const before = samples.map((_, n) => earlier(n));
+  const pointsOf = ({ series }) => samples.map((sample, n) => ({ at: sample.at, value: series.value(sample, before[n]) }));
+  showTraffic(pointsOf, now);
   for (const lines of picture.panels) {
-    const points = lines.map(({ series }) =>
-      samples.map((sample, n) => ({ at: sample.at, value: series.value(sample, before[n]) })));
+    const points = lines.map(pointsOf);
     lines.forEach(({ series, value, area, stroke }, n) => {
       const current = points[n].at(-1).value;
       say(value, written(series.unit, current));
@@ -142,6 +164,15 @@ function showPicture() {
       area.setAttribute("d", below);
     });
   }
+}
+
+function showTraffic(pointsOf, now) {
+  const points = picture.traffic.map(pointsOf);
+  const highest = top("/s", points.flat());
+  picture.traffic.forEach(({ series, value, stroke }, n) => {
+    say(value, written(series.unit, points[n].at(-1).value));
+    stroke.setAttribute("d", drawn(points[n], highest, now, TRAFFIC_HEIGHT)[0]);
+  });
 }
 
 /** The sample to compare the `n`th with: the oldest that is not too old, if only the one before it. */
@@ -171,16 +202,16 @@ function short(value) {
 }
 
 /** The line and what is below it, broken where nobody looked. */
-function drawn(points, top, now) {
+function drawn(points, top, now, height = HEIGHT) {
   let line = "";
   let below = "";
   let last;
   const x = (at) => (WIDTH * (1 - (now - at) / (WINDOW_SECONDS * 1000))).toFixed(1);
-  const close = () => (last ? `L${x(last.at)} ${HEIGHT}Z` : "");
+  const close = () => (last ? `L${x(last.at)} ${height}Z` : "");
   for (const point of points.filter(({ value }) => Number.isFinite(value))) {
-    const y = (HEIGHT - 1 - (HEIGHT - 2) * Math.min(1, point.value / top)).toFixed(1);
+    const y = (height - 1 - (height - 2) * Math.min(1, point.value / top)).toFixed(1);
     const goesOn = last && point.at - last.at < 4 * SAMPLE_SECONDS * 1000;
-    below += goesOn ? "" : `${close()}M${x(point.at)} ${HEIGHT}L${x(point.at)} ${y}`;
+    below += goesOn ? "" : `${close()}M${x(point.at)} ${height}L${x(point.at)} ${y}`;
     line += `${goesOn ? "L" : "M"}${x(point.at)} ${y}`;
     below += goesOn ? `L${x(point.at)} ${y}` : "";
     last = point;

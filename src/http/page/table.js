@@ -1,5 +1,5 @@
 
-// The table of services.
+// The table: the rows of the view that is chosen.
 
 /** How many rows are shown at first, and how many more at a time. */
 const PORTION = 200;
@@ -7,36 +7,29 @@ const PORTION = 200;
 const LOOK_SECONDS = 5;
 /** A little more than the controller's own deadline. */
 const PATIENCE_SECONDS = 30;
-const TONES = { Running: "good", Updating: "warn", Creating: "wait", Failed: "bad" };
 
-const table = {
-  services: null,
-  /** When what is shown was read from the API server, and how it came; `null`: nothing is shown. */
-  read: 0,
-  source: "",
-  old: false,
-  failure: null,
-  failures: 0,
-  limit: PORTION,
-  rows: new Map(),
-  listTtl: 0,
-};
+/** The view that the table shows; only this one is asked for. */
+let current;
+let listTtl = 0;
 
-async function lookAtServices() {
-  const period = Math.max(LOOK_SECONDS, table.listTtl);
+async function lookAtTable() {
+  const shown = current;
+  const period = Math.max(LOOK_SECONDS, listTtl);
   try {
-    const { data, headers } = await ask("services", PATIENCE_SECONDS);
+    const { data, headers } = await ask(shown.path, PATIENCE_SECONDS);
     const status = headers.get("Cache-Status") ?? "";
-    table.read = Date.now() - Number(headers.get("Age")) * 1000;
-    table.source = source(status);
-    table.old = status.includes("fwd=stale");
-    table.failure = null;
-    table.failures = 0;
-    keep(data);
-    return period;
+    shown.read = Date.now() - Number(headers.get("Age")) * 1000;
+    shown.source = source(status);
+    shown.old = status.includes("fwd=stale");
+    shown.failure = null;
+    shown.failures = 0;
+    for (const row of data) row.words = wordsOf(row);
+    shown.all = data;
+    // The other view has been chosen meanwhile, and waits.
+    return shown === current ? period : 0;
   } catch (failure) {
-    table.failure = failure;
-    return backOff(period, table.failures++, failure);
+    shown.failure = failure;
+    return shown === current ? backOff(period, shown.failures++, failure) : 0;
   }
 }
 
@@ -48,34 +41,26 @@ function source(status) {
   return status.includes("collapsed") ? "fetched for several callers" : "fetched for this page";
 }
 
-function keep(services) {
-  for (const service of services) {
-    const { id, status, envname, version, owner, service_url: url } = service;
-    service.words = [id, status, envname, version, owner, url].join(" ").toLowerCase();
-  }
-  table.services = services;
-}
-
 function matching() {
   const words = element("filter").value.toLowerCase().split(/\s+/);
   const troubled = element("troubled").checked;
-  const matches = (service) => words.every((word) => service.words.includes(word));
-  return (table.services ?? []).filter((service) => matches(service) && !(troubled && service.status === "Running"));
+  const matches = (row) => words.every((word) => row.words.includes(word));
+  return (current.all ?? []).filter((row) => matches(row) && !(troubled && current.steady.includes(row.status)));
 }
 
 /** Shows the rows that match. Of rows that are there already only what has changed is touched. */
 function showTable() {
   const matches = matching();
-  const shown = matches.slice(0, table.limit);
+  const shown = matches.slice(0, current.limit);
   const body = element("rows");
-  const before = table.rows;
-  table.rows = new Map();
+  const before = current.rows;
+  current.rows = new Map();
   let next = body.firstChild;
-  for (const service of shown) {
-    const row = before.get(service.id) ?? newRow();
-    before.delete(service.id);
-    table.rows.set(service.id, row);
-    fill(row, service);
+  for (const object of shown) {
+    const row = before.get(object.id) ?? newRow();
+    before.delete(object.id);
+    current.rows.set(object.id, row);
+    fill(row, object);
     if (row.line === next) next = next.nextSibling;
     else body.insertBefore(row.line, next);
   }
@@ -90,70 +75,69 @@ function newRow() {
   name.scope = "row";
   const [id, brief] = [make("span"), make("span", "brief aside")];
   name.append(id, brief);
-  const cells = ["status", "replicas", "env", "owner", "url", "created"].map((column) => make("td", column));
+  const cells = current.columns.map((column) => make("td", column.name));
   line.append(name, ...cells);
-  return { line, texts: [id, brief, ...cells] };
+  return { line, id, brief, cells };
 }
 
-function fill({ texts }, service) {
-  const environment = [service.envname, service.version].filter(Boolean).join(" ");
-  const { id, status, owner, replicas, available_replicas: available, service_url: url } = service;
-  const brief = [environment, owner, url || "no URL"].filter(Boolean).join(" · ");
-  const values = [id, brief, status, `${available} of ${replicas}`, environment || "–", owner || "–", url || "–"];
-  [...values, service.created_at || "–"].forEach((value, n) => say(texts[n], value));
-  texts[2].dataset.state = TONES[status] ?? "wait";
+function fill({ id, brief, cells }, object) {
+  say(id, object.id);
+  say(brief, current.brief(object).filter(Boolean).join(" · "));
+  current.columns.forEach((column, n) => say(cells[n], column.text(object)));
+  cells[0].dataset.state = TONES[object.status] ?? "wait";
 }
 
 function showCounts(matches, hidden) {
-  const all = table.services?.length ?? 0;
-  const running = (table.services ?? []).filter((service) => service.status === "Running").length;
-  say(element("count"), table.services ? `${matches} of ${all} shown; ${running} of ${all} run` : "");
+  const all = current.all?.length ?? 0;
+  const running = (current.all ?? []).filter(({ status }) => status === "Running").length;
+  say(element("count"), current.all ? `${matches} of ${all} shown; ${running} of ${all} run` : "");
   const more = element("more");
   more.hidden = hidden === 0;
   say(more, `Show ${Math.min(hidden, PORTION)} more (${hidden} are not shown)`);
   const nothing = element("nothing");
   nothing.hidden = matches > 0;
-  say(nothing, !table.services ? "Nothing is known yet." : all ? "No service matches." : "There are no services.");
+  say(nothing, !current.all ? "Nothing is known yet." : all ? `No ${current.one} matches.` : `There are no ${current.many}.`);
 }
 
-function showServices() {
+function showView() {
   showTable();
+  showSummary();
   showFreshness();
 }
 
 function isOld() {
-  return table.old || Boolean(table.failure && table.services);
+  return current.old || Boolean(current.failure && current.all);
 }
 
 /** Says how old the rows are, and when there is trouble what it is and when they are asked for again. */
 function showFreshness() {
   const node = element("freshness");
-  const age = seconds((Date.now() - table.read) / 1000);
-  const { failure } = table;
-  const again = failure && services.due !== Infinity ? ` Asked again in ${seconds((services.due - Date.now()) / 1000)}.` : "";
+  const age = seconds((Date.now() - current.read) / 1000);
+  const { failure } = current;
+  const again = failure && looking.due !== Infinity ? ` Asked again in ${seconds((looking.due - Date.now()) / 1000)}.` : "";
   if (failure) {
     const code = failure.status ? ` (HTTP ${failure.status})` : "";
-    const shown = table.services ? ` What is shown is ${age} old.` : "";
-    tell(node, "bad", table.services ? "Old:" : "No answer:", `${failure.message}${code}.${shown}${again}`);
-  } else if (table.old) {
+    const shown = current.all ? ` What is shown is ${age} old.` : "";
+    tell(node, "bad", current.all ? "Old:" : "No answer:", `${failure.message}${code}.${shown}${again}`);
+  } else if (current.old) {
     tell(node, "warn", "Old:", `${age} old, because the API server cannot be had now.`);
-  } else if (table.services) {
-    tell(node, "good", "Current:", `${age} old, ${table.source}.`);
+  } else if (current.all) {
+    tell(node, "good", "Current:", `${age} old, ${current.source}.`);
   }
 }
 
 let announcing;
 function filterTable() {
-  table.limit = PORTION;
+  current.limit = PORTION;
   showTable();
   clearTimeout(announcing);
-  announcing = setTimeout(() => say(element("announcement"), `${matching().length} services match`), 700);
+  announcing = setTimeout(() => say(element("announcement"), `${matching().length} ${current.many} match`), 700);
 }
 element("filter").addEventListener("input", filterTable);
 element("troubled").addEventListener("change", filterTable);
 element("more").addEventListener("click", () => {
-  const first = table.rows.size;
-  table.limit += PORTION;
+  const first = current.rows.size;
+  current.limit += PORTION;
   showTable();
   // The button may be gone: those who use the keyboard go on where the new rows begin.
   if (element("more").hidden) {
@@ -162,3 +146,42 @@ element("more").addEventListener("click", () => {
     line.focus();
   }
 });
+
+/** Chooses a view: its columns, and the rows that are known of it until new ones come. */
+function choose(view) {
+  current = view;
+  element("rows").replaceChildren();
+  current.rows = new Map();
+  const name = make("th", "name", current.one[0].toUpperCase() + current.one.slice(1));
+  const heads = [name, ...current.columns.map((column) => make("th", column.name, column.heading))];
+  heads.forEach((head) => { head.scope = "col"; });
+  element("heads").replaceChildren(...heads);
+  say(element("caption"), `Environment ${current.many}, in the order of the API server`);
+  for (const { name } of Object.values(VIEWS)) {
+    const tab = element(`tab-${name}`);
+    tab.setAttribute("aria-selected", String(name === current.name));
+    tab.tabIndex = name === current.name ? 0 : -1;
+  }
+  element("table").setAttribute("aria-labelledby", `tab-${current.name}`);
+}
+
+/** Lets the tabs choose, by the pointer and by the arrows of the keyboard. */
+function wireTabs() {
+  const views = Object.values(VIEWS);
+  views.forEach((view, n) => {
+    const tab = element(`tab-${view.name}`);
+    tab.addEventListener("click", () => switchTo(view));
+    tab.addEventListener("keydown", ({ key }) => {
+      const step = { ArrowLeft: views.length - 1, ArrowRight: 1 }[key];
+      if (!step) return;
+      switchTo(views[(n + step) % views.length]);
+      element(`tab-${current.name}`).focus();
+    });
+  });
+}
+
+function switchTo(view) {
+  choose(view);
+  showView();
+  looking.now();
+}
