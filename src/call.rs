@@ -181,6 +181,11 @@ pub trait Failure: fmt::Display + Send + Sync + 'static {
     /// Whether the API server is overloaded, too slow or out of reach. Such a failure says nothing of the object, nor of our
     /// right to see it, so that an earlier answer may still be true.
     fn is_outage(&self) -> bool;
+
+    /// Whether it says that there is no such object.
+    fn is_absence(&self) -> bool {
+        false
+    }
 }
 
 /// Verb and resource of one request to the API server, both from closed sets, fit for metric labels.

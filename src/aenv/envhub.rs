@@ -127,9 +127,9 @@ impl EnvHub {
     ) -> Result<Arc<memo::Answer<Description>>, memo::Error<Error>> {
         let http = Arc::clone(&self.http);
         let (id, path) = (format!("{name}@{version}"), format!("/env/{name}/{version}"));
-        let key = Key::One(id.as_str().into());
+        let key = id.clone();
         let found =
-            self.memo.read(key, options, move |call| async move { http.fetch(&id, &path, &call).await }).await?;
+            self.memo.read_one(&key, options, move |call| async move { http.fetch(&id, &path, &call).await }).await?;
         Ok(found.answer)
     }
 }

@@ -22,7 +22,7 @@ use crate::config::{self, Settings};
 use crate::credentials::CredentialFaults;
 use crate::http::server::{Limits, Listener, MoreRoutes, serve_api, serve_health, serve_metrics};
 use crate::http::{AllowedHosts, Api, Readiness, Replica, Waiting};
-use crate::memo::{self, Memo};
+use crate::memo::{self, Memo, Way};
 use crate::reload::Metrics as ReloadMetrics;
 use crate::telemetry::metrics::Registry;
 use crate::{http, throttle};
@@ -188,9 +188,13 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     announce_templates(&settings.templates.dir);
     credentials.announce();
 
-    let is_closed = || -> memo::IsClosed {
+    let look_at_way = || -> memo::LookAtWay {
         let throttle = tuning.throttle.clone();
-        Box::new(move || throttle.is_closed())
+        Box::new(move || match throttle.is_closed() {
+            true => Way::Closed,
+            false if throttle.would_wait() => Way::Queueing,
+            false => Way::Free,
+        })
     };
     let cluster = connect(settings, cluster, namespace, &tuning, cluster::Metrics::new(&registry))?;
     let writer = Writer::new(Arc::new(cluster), Handle::current());
@@ -199,15 +203,15 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let max_bytes = (settings.memo.max_bytes - for_environments) / 2;
     let (objects, runtime) = (&tuning.objects, Handle::current());
     let services_memo =
-        Memo::new("services", max_bytes, objects.clone(), is_closed(), runtime.clone(), answers.clone());
+        Memo::new("services", max_bytes, objects.clone(), look_at_way(), runtime.clone(), answers.clone());
     let instances_memo =
-        Memo::new("instances", max_bytes, objects.clone(), is_closed(), runtime.clone(), answers.clone());
+        Memo::new("instances", max_bytes, objects.clone(), look_at_way(), runtime.clone(), answers.clone());
     let domain = format!("{namespace}.{}", settings.services.domain_suffix);
     let envhub_memo = Memo::new(
         "environments",
         for_environments,
         tuning.environments.clone(),
-        Box::new(|| false),
+        Box::new(|| Way::Free),
         runtime,
         answers.clone(),
     );

@@ -230,6 +230,10 @@ impl Failure for Failed {
     fn is_outage(&self) -> bool {
         self.source.is_transient() || matches!(self.source, Error::Refused(_) | Error::Deadline)
     }
+
+    fn is_absence(&self) -> bool {
+        self.source.has_status(StatusCode::NOT_FOUND)
+    }
 }
 
 impl Failed {

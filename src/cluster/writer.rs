@@ -68,7 +68,7 @@ impl Writer {
     }
 
     /// Runs `make`, and undoes what it made unless it succeeds while the caller still waits (or may ask again, see
-    /// [`Intent::repeatable`]). `changed` is run whenever objects have been made or removed.
+    /// [`Intent::repeatable`]). `changed` is run whenever objects have been made or removed, with what stands then.
     ///
     /// The undoing has its own time and outlives the caller; a caller is told of the failure when all is undone, or after
     /// two seconds.
@@ -81,7 +81,7 @@ impl Writer {
         call: Call,
         intent: Intent,
         make: F,
-        changed: impl Fn() + Send + 'static,
+        changed: impl Fn(Option<&T>) + Send + 'static,
     ) -> Result<T, Failed>
     where
         T: Send + 'static,
@@ -94,16 +94,17 @@ impl Writer {
         self.finish(action, call, move |call| async move {
             let outcome = make(Arc::clone(&creation), call.clone()).await;
             let touched = creation.has_made_something();
+            let stands = outcome.is_ok() && (may_be_repeated || call.is_wanted());
             if touched {
-                changed();
+                changed(outcome.as_ref().ok().filter(|_| stands));
             }
-            if outcome.is_ok() && (may_be_repeated || call.is_wanted()) {
+            if stands {
                 return outcome;
             }
             if touched {
                 let undo = carried(async move {
                     creation.undo().await;
-                    changed();
+                    changed(None);
                 });
                 // The task goes on if this is too short.
                 let _ = timeout(UNDONE_WITHIN.min(call.remaining() / 2), tasks.spawn_on(undo, &runtime)).await;

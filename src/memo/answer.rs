@@ -1,4 +1,4 @@
-//! What a caller is given: a value, how old it is, and where it came from.
+//! Answer: a value with its age and origin, and the form in which a caller gets it.
 
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
@@ -6,26 +6,52 @@ use tokio::time::{Duration, Instant};
 /// A value and when it was read.
 #[derive(Debug)]
 pub struct Answer<V> {
-    /// What the API server said.
+    /// The value.
     pub value: V,
     /// When its fetch began; no part of it is older.
     pub(super) began: Instant,
-    /// When it was there in full; it is fresh from then on.
+    /// When it was there in full.
     pub(super) read: Instant,
-    /// The writes that had been seen when its fetch began; see [`Memo::forget`](super::Memo::forget).
+    /// The latest write of this replica up to which all are reflected; see [`Writes`](super::writes::Writes).
     pub(super) generation: u64,
+    pub(super) read_by: ReadBy,
+}
+
+/// The kind of call that brought an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReadBy {
+    /// A read of one object.
+    Get,
+    /// A list; `proves_absence` if an object that it lacks does not exist.
+    List { proves_absence: bool },
+    /// A write of this replica, which is answered with the object as stored.
+    Write,
 }
 
 impl<V> Answer<V> {
     /// The same answer with another value.
     pub(super) fn with<U>(&self, value: U) -> Answer<U> {
-        Answer { value, began: self.began, read: self.read, generation: self.generation }
+        Answer { value, began: self.began, read: self.read, generation: self.generation, read_by: self.read_by }
     }
 
     /// How old it is at most.
     #[must_use]
     pub fn age(&self) -> Duration {
         self.began.elapsed()
+    }
+
+    /// How much longer it is fresh, plus `slack`.
+    ///
+    /// It is fresh until its age is `ttl`, so that nobody is given an older one. But a fetch that took most of that time, or
+    /// more, is not repeated without a pause: its answer is fresh for as long as the fetch took, at most for `ttl`.
+    pub(super) fn fresh_for(&self, ttl: Duration, slack: Duration) -> Duration {
+        let took = self.read - self.began;
+        let kept_for = ttl.saturating_sub(took).max(took.min(ttl)) + slack;
+        (self.read + kept_for).saturating_duration_since(Instant::now())
+    }
+
+    pub(super) fn proves_absence(&self) -> bool {
+        matches!(self.read_by, ReadBy::List { proves_absence: true })
     }
 }
 
@@ -45,7 +71,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// As it stands in logs and metrics.
+    /// Its word in logs and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -61,7 +87,7 @@ impl Source {
 /// An answer to one caller.
 #[derive(Debug)]
 pub struct Found<V> {
-    /// What is known.
+    /// The answer.
     pub answer: Arc<Answer<V>>,
     /// Where it came from.
     pub source: Source,

@@ -1,13 +1,12 @@
-//! One fetch that all who ask the same question wait for.
+//! Single flight: one fetch that all who ask the same question wait for.
 //!
-//! The fetch runs in a task of its own, so that a caller who gives up takes nothing with it: the others still get
-//! their answer, and no second fetch is made for them. A caller counts as interested for as long as it holds its
-//! [`Seat`]; who only waits for the end of a flight does not.
+//! The fetch runs in a task of its own: when a caller gives up, the others still get their answer, and no second fetch
+//! is made for them. A caller counts as interested for as long as it holds its [`Waiter`].
 
-use super::{Answer, Error};
-use crate::call::CallerKey;
+use super::answer::Answer;
+use super::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -16,28 +15,26 @@ type Outcome<V, E> = Result<Arc<Answer<V>>, Arc<E>>;
 /// A fetch that is under way or about to begin.
 pub(super) struct Flight<V, E> {
     outcome: watch::Sender<Option<Outcome<V, E>>>,
-    begun: AtomicBool,
-    since: Instant,
-    /// Who began it.
-    pub(super) caller: CallerKey,
-    /// Shared by the seats.
+    /// The generation of writes at its beginning; empty until then.
+    begun: OnceLock<u64>,
+    booked: Instant,
+    /// Shared by the waiters.
     interest: Arc<()>,
 }
 
 impl<V, E> Flight<V, E> {
-    pub(super) fn new(caller: CallerKey) -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             outcome: watch::Sender::new(None),
-            begun: AtomicBool::new(false),
-            since: Instant::now(),
-            caller,
+            begun: OnceLock::new(),
+            booked: Instant::now(),
             interest: Arc::new(()),
         })
     }
 
-    /// A seat for one more caller.
-    pub(super) fn join(&self) -> Seat<V, E> {
-        Seat { outcome: self.outcome.subscribe(), since: self.since, _interest: Arc::clone(&self.interest) }
+    /// One more waiter.
+    pub(super) fn join(&self) -> Waiter<V, E> {
+        Waiter { outcome: self.outcome.subscribe(), booked: self.booked, _interest: Arc::clone(&self.interest) }
     }
 
     /// Whether somebody waits for it.
@@ -45,13 +42,15 @@ impl<V, E> Flight<V, E> {
         Arc::strong_count(&self.interest) > 1
     }
 
-    pub(super) fn begin(&self) {
-        self.begun.store(true, Ordering::Release);
+    /// The fetch begins now, after all writes up to `generation`.
+    pub(super) fn begin(&self, generation: u64) {
+        let first = self.begun.set(generation);
+        debug_assert!(first.is_ok(), "a flight begins once");
     }
 
-    /// Whether what it brings may be older than now.
-    pub(super) fn has_begun(&self) -> bool {
-        self.begun.load(Ordering::Acquire)
+    /// The generation at its beginning; `None` if it has not begun, so that its answer will be younger than now.
+    pub(super) fn begun(&self) -> Option<u64> {
+        self.begun.get().copied()
     }
 
     pub(super) fn land(&self, outcome: Outcome<V, E>) {
@@ -67,15 +66,15 @@ impl<V, E> Flight<V, E> {
     }
 }
 
-/// A caller's place in a flight; given up on drop.
-pub(super) struct Seat<V, E> {
+/// A caller that waits for a flight; its interest ends when it is dropped.
+pub(super) struct Waiter<V, E> {
     outcome: watch::Receiver<Option<Outcome<V, E>>>,
     /// When the flight was booked.
-    pub(super) since: Instant,
+    pub(super) booked: Instant,
     _interest: Arc<()>,
 }
 
-impl<V, E> Seat<V, E> {
+impl<V, E> Waiter<V, E> {
     /// Waits for the outcome, but not beyond `deadline`.
     pub(super) async fn wait(mut self, deadline: Instant) -> Result<Arc<Answer<V>>, Error<E>> {
         match timeout_at(deadline, self.outcome.wait_for(Option::is_some)).await {

@@ -1,15 +1,22 @@
-//! The answers themselves: which are fresh, which are old but better than none, and which have to go.
+//! Kept answers: which are fresh, which are old but better than none, and which have to go.
 //!
 //! The one file that names moka.
 
-use super::{Answer, Key, Limits, Memorable};
+use super::absences::Absences;
+use super::answer::Answer;
+use super::key::Key;
+use super::limits::Limits;
+use super::memorable::Memorable;
+use super::writes::{Touched, Writes};
 use crate::reload::Live;
+use crate::syntax::ListFilter;
 use moka::Expiry;
+use moka::ops::compute::Op;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::{Duration, Instant};
 
 /// Answers by question, up to a number of bytes; the least recently used go first.
 pub(super) struct Kept<V> {
@@ -17,8 +24,8 @@ pub(super) struct Kept<V> {
     limits: Live<Limits>,
     max_bytes: u64,
     answers: Cache<Key, Arc<Answer<V>>>,
-    /// Counts the writes. A list of an older generation is not fresh.
-    generation: AtomicU64,
+    writes: Mutex<Writes<V>>,
+    absences: Mutex<Absences>,
     /// Whether it has been said that an answer is too large to be kept.
     warned: AtomicBool,
 }
@@ -33,43 +40,125 @@ impl<V: Memorable> Kept<V> {
             .eviction_policy(EvictionPolicy::lru())
             .expire_after(Lifetime(limits.clone()))
             .build();
-        let (generation, warned) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { resource, limits, max_bytes, answers, generation, warned }
+        let (writes, absences, warned) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+        Self { resource, limits, max_bytes, answers, writes, absences, warned }
     }
 
     /// The generation of a fetch that begins now.
     pub(super) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Relaxed)
+        self.writes().generation()
+    }
+
+    /// Whether a fetch of this generation answers `key` as if it began now, once what was written since is laid over it.
+    pub(super) fn reflects(&self, generation: u64, key: &Key) -> bool {
+        let writes = self.writes();
+        match key {
+            Key::One(name) => matches!(writes.touched(generation, name), Touched::No | Touched::Row(_)),
+            Key::List(_) => writes.since(generation).1 == writes.generation(),
+        }
     }
 
     /// A fresh answer to `key`, or one that has not been fresh for less than `slack`: its own, or the part of a wider one.
     pub(super) fn fresh(&self, key: &Key, slack: Duration) -> Option<Arc<Answer<V>>> {
-        let ttl = self.limits.get().ttl(key) + slack;
-        self.current(key, ttl).or_else(|| {
-            key.wider().find_map(|wider| {
-                let wide = self.current(&wider, ttl)?;
+        match key {
+            Key::One(name) => self.fresh_one(key, name, slack),
+            Key::List(filter) => self.fresh_list(key, filter, slack).or_else(|| {
+                let (wider, wide) = key.wider().find_map(|(key, filter)| {
+                    let wide = self.fresh_list(&key, &filter, slack)?;
+                    Some((key, wide))
+                })?;
+                debug_assert_ne!(&wider, key);
                 let narrowed = Arc::new(wide.with(wide.value.narrow(key)?));
-                // A single object is found again in no time; a part of a list is worth keeping with its rendering.
-                if let Key::List(_) = key {
-                    self.answers.insert(key.clone(), Arc::clone(&narrowed));
-                }
+                // A part of a list is worth keeping, with its rendering.
+                self.put(key, &narrowed);
                 Some(narrowed)
-            })
-        })
+            }),
+        }
     }
 
-    /// The youngest answer to `key` that is younger than `bound`, though writes may have been made since.
+    fn fresh_one(&self, key: &Key, name: &str, slack: Duration) -> Option<Arc<Answer<V>>> {
+        let limits = self.limits.get();
+        if limits.get_ttl.is_zero() {
+            return None;
+        }
+        let is_fresh = |answer: &Arc<Answer<V>>| limits.is_fresh(answer, slack);
+        if let Some(own) = self.answers.get(key).filter(is_fresh) {
+            return Some(own);
+        }
+        let all = self.answers.get(&Key::everything()).filter(is_fresh)?;
+        match self.writes().touched(all.generation, name) {
+            Touched::No => {}
+            // The list with this row laid over it would be fresh for as long as the list.
+            Touched::Row(row) => return (row.age() < limits.list_ttl + slack).then_some(row),
+            Touched::Open => return None,
+        }
+        // Found again in no time: not worth an entry of its own.
+        Some(Arc::new(all.with(all.value.narrow(key)?)))
+    }
+
+    /// Whether a list of everything is fresh, though some of its objects may have been written since.
+    pub(super) fn has_fresh_list(&self) -> bool {
+        let list = self.answers.get(&Key::everything());
+        list.is_some_and(|list| self.limits.get().is_fresh(&list, Duration::ZERO))
+    }
+
+    /// The list's own answer, with all writes laid over it.
+    fn fresh_list(&self, key: &Key, filter: &ListFilter, slack: Duration) -> Option<Arc<Answer<V>>> {
+        let answer = self.answers.get(key).filter(|answer| self.limits.get().is_fresh(answer, slack))?;
+        let current = self.with_writes(filter, &answer);
+        if !Arc::ptr_eq(&current, &answer) {
+            self.put(key, &current);
+        }
+        (current.generation == self.generation()).then_some(current)
+    }
+
+    /// The list `answer` to `filter` with the rows of all later writes laid over it.
+    pub(super) fn with_writes(&self, filter: &ListFilter, answer: &Arc<Answer<V>>) -> Arc<Answer<V>> {
+        let writes = self.writes();
+        let (rows, generation) = writes.since(answer.generation);
+        if generation == answer.generation {
+            return Arc::clone(answer);
+        }
+        match answer.value.laid_over(filter, &rows) {
+            Some(value) => Arc::new(Answer { generation, ..answer.with(value) }),
+            None => Arc::clone(answer),
+        }
+    }
+
+    /// The youngest answer to `key` that is younger than `bound`, though it may lack writes made since.
     pub(super) fn old(&self, key: &Key, bound: Duration) -> Option<Arc<Answer<V>>> {
-        let own = self.answers.get(key);
-        let parts = key.wider().filter_map(|wider| {
-            let wide = self.answers.get(&wider)?;
+        let own = self.answers.get(key).map(|own| match key {
+            Key::One(_) => own,
+            Key::List(filter) => self.with_writes(filter, &own),
+        });
+        let parts = key.wider().filter_map(|(wider, filter)| {
+            let wide = self.with_writes(&filter, &self.answers.get(&wider)?);
             Some(Arc::new(wide.with(wide.value.narrow(key)?)))
         });
         own.into_iter().chain(parts).filter(|answer| answer.age() < bound).max_by_key(|answer| answer.began)
     }
 
+    /// Whether `name` has been proven absent so recently that it need not be asked for.
+    pub(super) fn is_absent(&self, name: &str) -> bool {
+        let ttl = self.limits.get().absence_ttl();
+        if self.absences().contains(name, ttl) {
+            return true;
+        }
+        let list = self.answers.get(&Key::everything()).filter(|list| list.proves_absence() && list.age() < ttl);
+        list.is_some_and(|list| {
+            matches!(self.writes().touched(list.generation, name), Touched::No)
+                && list.value.narrow(&Key::One(name.into())).is_none()
+        })
+    }
+
+    /// Keeps what a fetch has brought, unless it does not reflect a later write.
     pub(super) fn keep(&self, key: &Key, answer: &Arc<Answer<V>>) {
         if self.limits.get().lifetime(key).is_zero() {
+            return;
+        }
+        if let Key::One(name) = key
+            && !matches!(self.writes().touched(answer.generation, name), Touched::No)
+        {
             return;
         }
         let bytes = answer.value.bytes();
@@ -80,29 +169,47 @@ impl<V: Memorable> Kept<V> {
                 self.resource
             );
         }
-        self.answers.insert(key.clone(), Arc::clone(answer));
+        self.put(key, answer);
     }
 
-    /// Drops the answer to `key`.
-    pub(super) fn drop(&self, key: &Key) {
-        self.answers.invalidate(key);
-    }
-
-    /// No list that is kept is fresh any more.
-    pub(super) fn next_generation(&self) {
-        self.generation.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn current(&self, key: &Key, ttl: Duration) -> Option<Arc<Answer<V>>> {
-        if ttl.is_zero() {
-            return None;
+    /// A fetch that began at `began`, in this generation, has been denied its answer: none is told from memory later.
+    pub(super) fn deny(&self, key: &Key, generation: u64, absent_since: Option<Instant>) {
+        let Key::One(name) = key else { return self.answers.invalidate(key) };
+        if !matches!(self.writes().touched(generation, name), Touched::No) {
+            return;
         }
-        let answer = self.answers.get(key)?;
-        let current = match key {
-            Key::One(_) => true,
-            Key::List(_) => answer.generation == self.generation(),
-        };
-        (current && answer.read.elapsed() < ttl).then_some(answer)
+        self.answers.invalidate(key);
+        if let Some(began) = absent_since {
+            self.absences().add(name, began, self.limits.get().absence_ttl());
+        }
+    }
+
+    /// Logs a write of `name` that began after the write `began_after`, with the row that it left if that is known.
+    pub(super) fn written(&self, name: &str, began_after: u64, row: Option<&Arc<Answer<V>>>) {
+        let (limits, key) = (self.limits.get(), Key::One(name.into()));
+        let is_known = self.writes().log(name, began_after, row.cloned(), Instant::now(), limits.writes_kept_for());
+        self.absences().remove(name);
+        self.answers.invalidate(&key);
+        if let Some(row) = row.filter(|_| is_known && !limits.lifetime(&key).is_zero()) {
+            self.answers.insert(key, Arc::clone(row));
+        }
+    }
+
+    /// Keeps `answer`, unless a newer one is kept already.
+    fn put(&self, key: &Key, answer: &Arc<Answer<V>>) {
+        let age = |answer: &Answer<V>| (answer.began, answer.generation);
+        self.answers.entry(key.clone()).and_compute_with(|kept| match kept {
+            Some(kept) if age(kept.value()) >= age(answer) => Op::Nop,
+            _ => Op::Put(Arc::clone(answer)),
+        });
+    }
+
+    fn writes(&self) -> MutexGuard<'_, Writes<V>> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn absences(&self) -> MutexGuard<'_, Absences> {
+        self.absences.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]

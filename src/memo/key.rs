@@ -1,4 +1,4 @@
-//! What a question is, so that equal questions share an answer and a wider answer serves a narrower question.
+//! Key: one question. Equal questions share an answer, and a wider answer serves a narrower question.
 
 use crate::syntax::{LabelSelector, ListFilter, ObjectName};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// A question about one resource in the sandbox namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Key {
-    /// The one thing with this name.
+    /// The one object with this name.
     One(Arc<str>),
     /// All objects that the filter asks for.
     List(ListFilter),
@@ -19,9 +19,15 @@ impl Key {
         Self::One(name.as_str().into())
     }
 
-    /// The wider questions whose answers hold this one's, the widest first.
-    pub(super) fn wider(&self) -> impl Iterator<Item = Self> {
-        let narrowings = match self {
+    /// The list of all objects.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self::List(ListFilter::default())
+    }
+
+    /// The wider lists that hold the answer to this question, the widest first.
+    pub(super) fn wider(&self) -> impl Iterator<Item = (Self, ListFilter)> {
+        let filters = match self {
             Self::One(_) => vec![ListFilter::default()],
             Self::List(filter) => {
                 let mut wider = vec![ListFilter::default()];
@@ -38,15 +44,7 @@ impl Key {
                 wider
             }
         };
-        narrowings.into_iter().map(Self::List)
-    }
-
-    /// Whether the answer may show the object `name`.
-    pub(super) fn may_show(&self, name: &ObjectName) -> bool {
-        match self {
-            Self::One(one) => **one == *name.as_str(),
-            Self::List(_) => true,
-        }
+        filters.into_iter().map(|filter| (Self::List(filter.clone()), filter))
     }
 }
 
@@ -60,7 +58,7 @@ mod tests {
         let env = LabelValue::new("weather").ok();
         let of_env = ListFilter { env: env.clone(), ..ListFilter::default() };
         let of_owner_in_env = ListFilter { owner: LabelValue::new("jun").ok(), ..of_env.clone() };
-        let wider = |key: Key| key.wider().collect::<Vec<_>>();
+        let wider = |key: Key| key.wider().map(|(key, _)| key).collect::<Vec<_>>();
         assert_eq!(wider(Key::List(ListFilter::default())), []);
         assert_eq!(wider(Key::List(of_env.clone())), [Key::List(ListFilter::default())]);
         assert_eq!(wider(Key::List(of_owner_in_env)), [Key::List(ListFilter::default()), Key::List(of_env)]);

@@ -1,6 +1,6 @@
 //! Memo metrics: answers by source, and their age.
 
-use super::Source;
+use super::answer::Source;
 use crate::telemetry::metrics::{Registry, totals};
 use prometheus::{Histogram, IntCounterVec};
 use std::collections::BTreeMap;

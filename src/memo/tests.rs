@@ -1,11 +1,16 @@
 mod stale;
 
+use super::answer::ReadBy;
 use super::*;
-use crate::syntax::{LabelValue, ListFilter};
+use crate::call::{Call, CallerKey, Failure};
+use crate::reload::Live;
+use crate::syntax::{LabelValue, ListFilter, ObjectName};
 use crate::telemetry::metrics::Registry;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::{advance, sleep};
+use tokio::time::{Duration, Instant, advance, sleep};
 
 /// Names that a list holds; "name of env" pairs, to have something to narrow by.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,9 +63,9 @@ fn memo_with(limits: Limits) -> TestMemo {
 fn closable(limits: Limits, max_bytes: u64) -> (TestMemo, Live<bool>) {
     let closed = Live::new(false);
     let is_closed = closed.clone();
-    let is_closed = Box::new(move || is_closed.get());
+    let way = Box::new(move || if is_closed.get() { Way::Closed } else { Way::Free });
     let metrics = Metrics::new(&Registry::new());
-    (Memo::new("test", max_bytes, Live::new(limits), is_closed, Handle::current(), metrics), closed)
+    (Memo::new("test", max_bytes, Live::new(limits), way, Handle::current(), metrics), closed)
 }
 
 fn asked_for(seconds: u64) -> ReadOptions {
@@ -119,6 +124,27 @@ impl Server {
     }
 }
 
+async fn ask<Fut>(
+    memo: &TestMemo,
+    key: Key,
+    options: ReadOptions,
+    fetch: impl FnOnce(Call) -> Fut + Send + 'static,
+) -> Result<Found<Names>, Error<&'static str>>
+where
+    Fut: Future<Output = Result<Names, &'static str>> + Send,
+{
+    let read_by = match &key {
+        Key::One(_) => ReadBy::Get,
+        Key::List(_) => ReadBy::List { proves_absence: true },
+    };
+    memo.read(key, options, move |call| async move { Ok((fetch(call).await?, read_by)) }).await
+}
+
+/// A write of `name` whose outcome is not known.
+fn forget(memo: &TestMemo, name: &str) {
+    Writing::begin(memo.clone(), ObjectName::new(name).unwrap()).touched();
+}
+
 async fn read(
     memo: &TestMemo,
     server: &Server,
@@ -126,7 +152,7 @@ async fn read(
     options: ReadOptions,
 ) -> Result<Found<Names>, Error<&'static str>> {
     let server = server.clone();
-    memo.read(key, options, move |call| server.answer(call)).await
+    ask(&memo, key, options, move |call| server.answer(call)).await
 }
 
 fn spawn_waiting(
@@ -135,7 +161,7 @@ fn spawn_waiting(
     options: ReadOptions,
 ) -> tokio::task::JoinHandle<Result<Found<Names>, Error<&'static str>>> {
     let (memo, server) = (memo.clone(), server.clone());
-    tokio::spawn(async move { memo.read(everything(), options, move |call| server.answer_when_let(call)).await })
+    tokio::spawn(async move { ask(&memo, everything(), options, move |call| server.answer_when_let(call)).await })
 }
 
 /// A caller whose fetch never ends, and the call that this fetch was given.
@@ -147,7 +173,7 @@ async fn spawn_hanging(memo: &TestMemo) -> (tokio::task::JoinHandle<()>, Call) {
             *seen.lock().unwrap() = Some(call);
             std::future::pending().await
         };
-        let _never = memo.read(everything(), asked_for(10), fetch).await;
+        let _never = ask(&memo, everything(), asked_for(10), fetch).await;
     });
     settle().await;
     let call = given.lock().unwrap().clone().unwrap();
@@ -260,7 +286,7 @@ async fn an_error_is_shared_once_and_never_kept() {
     let callers: Vec<_> = (0..50)
         .map(|_| {
             let (memo, server) = (memo.clone(), server.clone());
-            tokio::spawn(async move { memo.read(everything(), asked_for(10), move |call| server.fail(call)).await })
+            tokio::spawn(async move { ask(&memo, everything(), asked_for(10), move |call| server.fail(call)).await })
         })
         .collect();
     for caller in callers {
@@ -322,7 +348,8 @@ async fn a_fetch_that_nobody_waits_for_does_not_begin() {
     early.await.unwrap().unwrap();
     settle().await;
     assert_eq!(server.calls(), 1);
-    assert_eq!(read(&memo, &server, everything(), asked_for(1)).await.unwrap().source, Source::Fetched);
+    assert_eq!(read(&memo, &server, everything(), asked_for(1)).await.unwrap().source, Source::Hit);
+    assert_eq!(read(&memo, &server, everything(), uncached()).await.unwrap().source, Source::Fetched);
 }
 
 #[tokio::test(start_paused = true)]
@@ -331,23 +358,26 @@ async fn a_write_drops_what_it_touches_and_nothing_else() {
     for key in [one("a"), one("b"), everything()] {
         read(&memo, &server, key, asked_for(1)).await.unwrap();
     }
-    memo.forget(&ObjectName::new("a").unwrap());
+    forget(&memo, "a");
     assert_eq!(read(&memo, &server, one("b"), asked_for(1)).await.unwrap().source, Source::Hit);
     assert_eq!(read(&memo, &server, one("a"), asked_for(1)).await.unwrap().source, Source::Fetched);
     assert_eq!(read(&memo, &server, everything(), asked_for(1)).await.unwrap().source, Source::Fetched);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_began_before_a_write_is_neither_joined_nor_kept() {
+async fn a_list_that_began_before_an_open_write_is_not_joined_and_the_next_one_waits_for_its_end() {
     let (memo, server) = (memo_with(limits()), Server::default());
     let before = spawn_waiting(&memo, &server, asked_for(60));
     settle().await;
-    memo.forget(&ObjectName::new("a").unwrap());
+    forget(&memo, "a");
     let after = spawn_waiting(&memo, &server, asked_for(60));
     settle().await;
-    assert_eq!(server.calls(), 2, "it does not wait for the old one either");
+    assert_eq!(server.calls(), 1, "one list is under way");
     server.gate.notify_waiters();
     assert_eq!(before.await.unwrap().unwrap().source, Source::Fetched);
+    settle().await;
+    assert_eq!(server.calls(), 2);
+    server.gate.notify_waiters();
     assert_eq!(after.await.unwrap().unwrap().source, Source::Fetched);
     assert_eq!(read(&memo, &server, everything(), asked_for(1)).await.unwrap().source, Source::Hit);
 }
@@ -357,7 +387,7 @@ async fn an_old_list_that_lands_last_does_not_come_back() {
     let (memo, old) = (memo_with(limits()), Server::default());
     let before = spawn_waiting(&memo, &old, asked_for(60));
     settle().await;
-    memo.forget(&ObjectName::new("a").unwrap());
+    forget(&memo, "a");
     old.gate.notify_waiters();
     before.await.unwrap().unwrap();
     let new = Server::default();
@@ -368,7 +398,7 @@ async fn an_old_list_that_lands_last_does_not_come_back() {
 #[tokio::test(start_paused = true)]
 async fn a_fetch_that_panics_is_told_and_not_joined() {
     let memo = memo_with(limits());
-    let outcome = memo.read(everything(), asked_for(10), |_| async { panic!("a bug in a fetch, on purpose") }).await;
+    let outcome = ask(&memo, everything(), asked_for(10), |_| async { panic!("a bug in a fetch, on purpose") }).await;
     assert!(matches!(outcome, Err(Error::Lost)));
     let found = read(&memo, &Server::default(), everything(), asked_for(1)).await.unwrap();
     assert_eq!(found.source, Source::Fetched);

@@ -169,6 +169,13 @@ impl Throttle {
         self.closed().is_some()
     }
 
+    /// Whether a read that comes now would wait for a token.
+    #[must_use]
+    pub fn would_wait(&self) -> bool {
+        let now = Instant::now();
+        !self.0.state().wait_for(&Call::until(now), now).0.is_zero()
+    }
+
     /// Why the gate is closed, and when it opens; `None`: when the probe that is under way has ended.
     #[must_use]
     pub fn closed(&self) -> Option<(Closed, Option<Instant>)> {

@@ -14,6 +14,7 @@ mod doctor;
 mod edge;
 mod gateway;
 mod gateway_writes;
+mod gathering;
 mod hostile;
 mod lists;
 mod live_smoke;

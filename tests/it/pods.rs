@@ -12,7 +12,7 @@ on_every_cluster! {
     a_list_is_one_call,
     no_pods_are_an_empty_list,
     one_pod_is_one_call,
-    a_pod_that_does_not_exist_is_the_api_servers_404_and_is_not_kept,
+    a_pod_that_does_not_exist_is_the_api_servers_404_for_a_second_at_most,
     lists_are_narrowed_by_what_is_asked,
     the_api_server_narrows_and_only_what_is_asked_for_is_sent,
     pages_lose_and_double_nothing,
@@ -102,12 +102,15 @@ async fn one_pod_is_one_call(cluster: Cluster) {
     );
 }
 
-async fn a_pod_that_does_not_exist_is_the_api_servers_404_and_is_not_kept(cluster: Cluster) {
+async fn a_pod_that_does_not_exist_is_the_api_servers_404_for_a_second_at_most(cluster: Cluster) {
     let controller = Controller::with(&cluster, &REMEMBER).await;
     controller.rows("/pods").await;
     let answer = controller.get("/pods/nope").await;
     assert_eq!(answer.failure(404), r#"failed to get pod failed: err is pods "nope" not found"#);
     seed::pod("nope").create(&cluster).await;
+    let asked_anew = controller.request(Method::GET, "/pods/nope").header("cache-control", "no-cache");
+    assert_eq!(send(asked_anew).await.status, StatusCode::OK);
+    sleep(Duration::from_secs(1)).await;
     assert_eq!(controller.get("/pods/nope").await.status, StatusCode::OK);
 }
 

@@ -5,6 +5,7 @@ use crate::support::{Cluster, on_every_cluster, seed};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use std::collections::BTreeSet;
+use tokio::time::{Duration, sleep};
 
 on_every_cluster! {
     a_list_is_two_calls_joined,
@@ -15,7 +16,7 @@ on_every_cluster! {
     an_unlabelled_deployment_is_of_the_environment_in_its_name,
     a_failed_rollout_is_said,
     one_service_is_two_calls,
-    a_service_that_does_not_exist_is_the_api_servers_404_and_is_not_kept,
+    a_service_that_does_not_exist_is_the_api_servers_404_for_a_second_at_most,
     cold_callers_at_once_share_one_fetch,
     answers_are_remembered_until_no_cache,
     a_list_answers_narrower_questions,
@@ -174,12 +175,15 @@ async fn one_service_is_two_calls(cluster: Cluster) {
     assert_eq!((calls.of("get", "deployments"), calls.of("get", "services"), calls.total), (1, 1, 2));
 }
 
-async fn a_service_that_does_not_exist_is_the_api_servers_404_and_is_not_kept(cluster: Cluster) {
+async fn a_service_that_does_not_exist_is_the_api_servers_404_for_a_second_at_most(cluster: Cluster) {
     let controller = Controller::on(&cluster).await;
     controller.rows("/services").await;
     let answer = controller.get("/services/nope").await;
     assert_eq!(answer.failure(404), r#"failed to get deployment failed: err is deployments.apps "nope" not found"#);
     seed::deployment("nope").create(&cluster).await;
+    let asked_anew = controller.request(Method::GET, "/services/nope").header("cache-control", "no-cache");
+    assert_eq!(send(asked_anew).await.status, StatusCode::OK);
+    sleep(Duration::from_secs(1)).await;
     assert_eq!(controller.get("/services/nope").await.status, StatusCode::OK);
 }
 

@@ -1,6 +1,7 @@
 //! Environment instances: what AEnvironment means by a Pod.
 
 mod build;
+mod read;
 mod renew;
 mod sweep;
 mod trouble;
@@ -11,21 +12,18 @@ mod write;
 pub use sweep::{Sweep, Take, sweep_instances};
 pub use view::{Detail, EnvInstance, InstanceRow, Item, Particulars, Rfc3339};
 
-use crate::aenv::rows::{Interner, Listing, One, Rows};
+use crate::aenv::rows::{Listing, One, Rows};
 use crate::aenv::templates::TemplateStore;
-use crate::call::{Call, Lane};
-use crate::cluster::{Cluster, Failed, Resource, Writer, slim};
-use crate::memo::{Error, Found, Memo, ReadOptions};
+use crate::cluster::{Failed, Writer};
+use crate::memo::{Error, Found, Memo, ReadOptions, Reader};
 use crate::syntax::{ListFilter, ObjectName};
 use jiff::Timestamp;
+use read::{Fetch, GET_POD, LIST_PODS};
 use std::sync::Arc;
-
-const LIST_PODS: &str = "failed to list pods";
-const GET_POD: &str = "failed to get pod";
 
 /// The environment instances of the sandbox namespace.
 pub struct Instances {
-    memo: Memo<Listing<InstanceRow>, Failed>,
+    reader: Reader<Fetch>,
     writer: Writer,
     templates: Arc<TemplateStore>,
 }
@@ -34,7 +32,8 @@ impl Instances {
     /// Instances of the cluster of `writer`, remembered in `memo`, made from `templates`.
     #[must_use]
     pub fn new(writer: Writer, memo: Memo<Listing<InstanceRow>, Failed>, templates: Arc<TemplateStore>) -> Self {
-        Self { memo, writer, templates }
+        let fetch = Fetch { cluster: Arc::clone(writer.cluster()) };
+        Self { reader: Reader::new(memo, fetch), writer, templates }
     }
 
     /// The instances that `filter` asks for.
@@ -46,10 +45,7 @@ impl Instances {
         filter: ListFilter,
         options: ReadOptions,
     ) -> Result<Found<Rows<InstanceRow>>, Error<Failed>> {
-        let (cluster, asked) = (Arc::clone(self.writer.cluster()), filter.clone());
-        let lane = if filter.with_ttl { Lane::Bulk } else { Lane::Read };
-        let fetch = move |call: Call| async move { list(&cluster, &asked, &call.in_lane(lane)).await };
-        Listing::list(&self.memo, filter, options, fetch).await
+        Ok(self.reader.list(filter, options).await?.map(Listing::rows))
     }
 
     /// The instances that `filter` asks for and whose time to live has passed. Only those that carry one are
@@ -80,20 +76,6 @@ impl Instances {
         name: ObjectName,
         options: ReadOptions,
     ) -> Result<Found<One<InstanceRow>>, Error<Failed>> {
-        let (cluster, asked) = (Arc::clone(self.writer.cluster()), name.clone());
-        let fetch = move |call: Call| async move { get(&cluster, &asked, &call).await };
-        Listing::get(&self.memo, &name, options, fetch).await
+        Ok(self.reader.get(&name, options).await?.map(Listing::one))
     }
-}
-
-async fn list(cluster: &Cluster, filter: &ListFilter, call: &Call) -> Result<Rows<InstanceRow>, Failed> {
-    let (read, mut texts) = (Timestamp::now(), Interner::default());
-    let row = |pod: slim::Pod| InstanceRow::new(pod, read, &mut texts);
-    let listed = cluster.list(Resource::Pods, filter, call, row).await.map_err(Failed::to(LIST_PODS))?;
-    Ok(Rows::new(listed.rows))
-}
-
-async fn get(cluster: &Cluster, name: &ObjectName, call: &Call) -> Result<One<InstanceRow>, Failed> {
-    let pod = cluster.get::<slim::Pod>(Resource::Pods, name, call).await.map_err(Failed::to(GET_POD))?;
-    Ok(One::new(InstanceRow::new(pod, Timestamp::now(), &mut Interner::default())))
 }

@@ -5,7 +5,7 @@
 
 use super::view::InstanceRow;
 use super::{GET_POD, Instances};
-use crate::aenv::rows::{Interner, One};
+use crate::aenv::rows::{Interner, Listing, One};
 use crate::call::Call;
 use crate::cluster::{Error, Failed, Resource, slim};
 use crate::syntax::{ObjectName, TTL, format_go_duration};
@@ -27,8 +27,8 @@ impl Instances {
         ttl: Option<Duration>,
         call: Call,
     ) -> Result<One<InstanceRow>, Failed> {
-        let (cluster, memo) = (Arc::clone(self.writer.cluster()), self.memo.clone());
-        let write = move |call: Call| async move {
+        let (cluster, write) = (Arc::clone(self.writer.cluster()), self.reader.begin_write(&name));
+        let renew = move |call: Call| async move {
             let pod = cluster.get::<slim::Pod>(Resource::Pods, &name, &call).await.map_err(Failed::to(GET_POD))?;
             if pod.metadata.deleted_since().is_some() {
                 return Err(Failed::to(RENEW_POD)(Error::being_deleted(Resource::Pods, &name)));
@@ -36,13 +36,21 @@ impl Instances {
             let label = ttl.map(|ttl| format_go_duration(age(&pod) + ttl));
             let patch = json!({"metadata": {"uid": pod.metadata.uid, "labels": {TTL: label}}});
             let renewed = cluster.merge_patch::<slim::Pod>(Resource::Pods, &name, &patch, &call).await;
-            if renewed.as_ref().err().is_none_or(Error::leaves_outcome_open) {
-                memo.forget(&name);
+            match renewed {
+                Ok(pod) => {
+                    let renewed = One::new(InstanceRow::new(pod, Timestamp::now(), &mut Interner::default()));
+                    write.stored(Listing::Single(renewed.clone()));
+                    Ok(renewed)
+                }
+                Err(error) => {
+                    if error.leaves_outcome_open() {
+                        write.touched();
+                    }
+                    Err(Failed::to(RENEW_POD)(error))
+                }
             }
-            let renewed = renewed.map_err(Failed::to(RENEW_POD))?;
-            Ok(One::new(InstanceRow::new(renewed, Timestamp::now(), &mut Interner::default())))
         };
-        self.writer.finish(RENEW_POD, call, write).await
+        self.writer.finish(RENEW_POD, call, renew).await
     }
 }
 

@@ -42,8 +42,8 @@ impl Instances {
     /// # Errors
     /// [`Failed`], if the list could not be had in full; then nothing has been removed.
     pub async fn sweep_instances(&self, sweep: Sweep, call: Call) -> Result<Swept, Failed> {
-        let (cluster, memo) = (Arc::clone(self.writer.cluster()), self.memo.clone());
-        let forget: Forget = Arc::new(move |name: &ObjectName| memo.forget(name));
+        let (cluster, reader) = (Arc::clone(self.writer.cluster()), self.reader.clone());
+        let forget: Forget = Arc::new(move |name: &ObjectName| reader.begin_write(name).touched());
         let write = move |call: Call| async move { sweep_instances(&cluster, sweep, &forget, &call).await };
         self.writer.finish(SWEEP_PODS, call, write).await
     }

@@ -3,7 +3,7 @@
 use super::view::InstanceRow;
 use super::{Instances, build};
 use crate::aenv::environment::{InstanceSpec, Known, Rejected, Source};
-use crate::aenv::rows::{Interner, One};
+use crate::aenv::rows::{Interner, Listing, One};
 use crate::aenv::warnings::Warnings;
 use crate::call::Call;
 use crate::cluster::{Creation, Error, Failed, Intent, Resource, slim};
@@ -41,15 +41,16 @@ impl Instances {
         let template = self.templates.current().pod(&spec.template).cloned().ok_or_else(gone)?;
         let name = spec.name.name(Uuid::new_v4().as_u64_pair().1);
         let pod = build::pod(template, &name, &spec);
-        let (memo, written) = (self.memo.clone(), name.clone());
+        let write = self.reader.begin_write(&name);
         let make = move |creation: Arc<Creation>, call: Call| async move {
-            creation.create::<slim::Pod>(Resource::Pods, &name, &pod, CREATE_POD, &call).await
+            let pod = creation.create::<slim::Pod>(Resource::Pods, &name, &pod, CREATE_POD, &call).await?;
+            Ok(One::new(InstanceRow::new(pod, Timestamp::now(), &mut Interner::default())))
         };
-        let pod = self
-            .writer
-            .all_or_nothing(CREATE_POD, call, Intent::default(), make, move || memo.forget(&written))
-            .await?;
-        Ok(One::new(InstanceRow::new(pod, Timestamp::now(), &mut Interner::default())))
+        let changed = move |stored: Option<&One<InstanceRow>>| match stored {
+            Some(stored) => write.stored(Listing::Single(stored.clone())),
+            None => write.touched(),
+        };
+        self.writer.all_or_nothing(CREATE_POD, call, Intent::default(), make, changed).await
     }
 
     /// Removes the Pod `name`.
@@ -57,12 +58,12 @@ impl Instances {
     /// # Errors
     /// [`Failed`]; a Pod that does not exist is a 404 in the API server's words.
     pub async fn delete_instance(&self, name: ObjectName, call: Call) -> Result<(), Failed> {
-        let (cluster, memo) = (Arc::clone(self.writer.cluster()), self.memo.clone());
-        let write = move |call: Call| async move {
+        let (cluster, write) = (Arc::clone(self.writer.cluster()), self.reader.begin_write(&name));
+        let delete = move |call: Call| async move {
             let deleted = cluster.delete(Resource::Pods, &name, &call).await;
             // A refusal changes nothing, and what is remembered outlives it.
             if deleted.as_ref().err().is_none_or(Error::leaves_outcome_open) {
-                memo.forget(&name);
+                write.touched();
             }
             match deleted {
                 Ok(true) => Ok(()),
@@ -70,6 +71,6 @@ impl Instances {
                 Err(error) => Err(Failed::to(DELETE_POD)(error)),
             }
         };
-        self.writer.finish(DELETE_POD, call, write).await
+        self.writer.finish(DELETE_POD, call, delete).await
     }
 }

@@ -10,7 +10,7 @@ const KEPT_MAX: usize = 64 * 1024;
 
 /// Labels besides AEnvironment's own. They serialize as the labels of the caller: without those of Kubernetes and of the
 /// templates, and with those that an annotation keeps.
-#[derive(Debug, Default, Hash)]
+#[derive(Debug, Clone, Default, Hash)]
 pub struct RowLabels {
     /// Those of the object, by key.
     set: Vec<(Text, Text)>,

@@ -2,10 +2,8 @@
 //! the objects in it.
 
 use super::{One, Row, Rows};
-use crate::call::{Call, Failure};
-use crate::memo::{Error, Found, Key, Memo, Memorable, ReadOptions};
-use crate::syntax::{ListFilter, ObjectName};
-use std::future::Future;
+use crate::memo::{Key, Memorable};
+use crate::syntax::ListFilter;
 
 /// An answer that the memo keeps.
 #[derive(Debug)]
@@ -16,45 +14,29 @@ pub enum Listing<R> {
     Single(One<R>),
 }
 
-impl<R: Row> Listing<R> {
-    /// The list that `filter` asks for, from `memo` or by `fetch`.
+impl<R> Listing<R> {
+    /// The rows of the answer to a question for a list.
     ///
-    /// # Errors
-    /// As [`Memo::read`].
-    pub async fn list<E: Failure, Fut>(
-        memo: &Memo<Self, E>,
-        filter: ListFilter,
-        options: ReadOptions,
-        fetch: impl FnOnce(Call) -> Fut + Send + 'static,
-    ) -> Result<Found<Rows<R>>, Error<E>>
-    where
-        Fut: Future<Output = Result<Rows<R>, E>> + Send,
-    {
-        let found = memo.read(Key::List(filter), options, |call| async { Ok(Self::Many(fetch(call).await?)) }).await?;
-        Ok(found.map(|listing| match listing {
+    /// # Panics
+    /// If it answers another question.
+    #[must_use]
+    pub fn rows(&self) -> Rows<R> {
+        match self {
             Self::Many(rows) => rows.clone(),
             Self::Single(_) => unreachable!("a question for a list is answered by a list"),
-        }))
+        }
     }
 
-    /// The object `name`, from `memo` or by `fetch`.
+    /// The row of the answer to a question for one object.
     ///
-    /// # Errors
-    /// As [`Memo::read`].
-    pub async fn get<E: Failure, Fut>(
-        memo: &Memo<Self, E>,
-        name: &ObjectName,
-        options: ReadOptions,
-        fetch: impl FnOnce(Call) -> Fut + Send + 'static,
-    ) -> Result<Found<One<R>>, Error<E>>
-    where
-        Fut: Future<Output = Result<One<R>, E>> + Send,
-    {
-        let found = memo.read(Key::one(name), options, |call| async { Ok(Self::Single(fetch(call).await?)) }).await?;
-        Ok(found.map(|listing| match listing {
+    /// # Panics
+    /// If it answers another question.
+    #[must_use]
+    pub fn one(&self) -> One<R> {
+        match self {
             Self::Single(one) => one.clone(),
             Self::Many(_) => unreachable!("a question for one object is answered by one"),
-        }))
+        }
     }
 }
 
@@ -72,5 +54,14 @@ impl<R: Row> Memorable for Listing<R> {
             Self::Many(rows) => rows.bytes(),
             Self::Single(one) => one.bytes(),
         }
+    }
+
+    fn laid_over(&self, filter: &ListFilter, written: &[(&str, &Self)]) -> Option<Self> {
+        let Self::Many(rows) = self else { return None };
+        let written = written.iter().filter_map(|(_, listing)| match listing {
+            Self::Single(one) => Some(one),
+            Self::Many(_) => None,
+        });
+        Some(Self::Many(rows.with(written, filter)))
     }
 }

@@ -33,6 +33,10 @@ impl<R: Row> One<R> {
         Self(Arc::clone(row))
     }
 
+    pub(super) fn shared(&self) -> Arc<R> {
+        Arc::clone(&self.0)
+    }
+
     /// The object's name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -127,6 +127,20 @@ impl<R: Row> Rows<R> {
         Self::sorted(group.filter(|row| row.matches(filter)).cloned().collect())
     }
 
+    /// The list that `filter` asks for after these objects have been written: each takes the place of the row of its name,
+    /// and is left out if `filter` does not ask for it.
+    #[must_use]
+    pub fn with<'a>(&self, written: impl IntoIterator<Item = &'a One<R>>, filter: &ListFilter) -> Self {
+        let mut written = written.into_iter().map(One::shared).collect::<Vec<_>>();
+        written.sort_by(|a, b| a.name().cmp(b.name()));
+        let is_written = |row: &Arc<R>| written.binary_search_by(|one| one.name().cmp(row.name())).is_ok();
+        let mut rows = self.0.rows.iter().filter(|row| !is_written(row)).cloned().collect::<Vec<_>>();
+        rows.extend(written.iter().filter(|row| row.matches(filter)).cloned());
+        // Two sorted runs: merged in one pass.
+        rows.sort_by(|a, b| a.name().cmp(b.name()));
+        Self::sorted(rows)
+    }
+
     fn groups(&self) -> &Groups {
         self.0.groups.get_or_init(|| {
             let mut groups = Groups::default();

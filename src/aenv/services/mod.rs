@@ -15,17 +15,15 @@ pub use view::{EnvService, ServiceRow, Status};
 
 use crate::aenv::rows::{Listing, One, Rows};
 use crate::aenv::templates::TemplateStore;
-use crate::call::Call;
 use crate::cluster::{Failed, Writer};
-use crate::memo::{Error, Found, Memo, ReadOptions};
+use crate::memo::{Error, Found, Memo, ReadOptions, Reader};
 use crate::syntax::{ListFilter, ObjectName};
 use read::Fetch;
 use std::sync::Arc;
 
 /// The environment services of the sandbox namespace.
 pub struct Services {
-    memo: Memo<Listing<ServiceRow>, Failed>,
-    fetch: Arc<Fetch>,
+    reader: Reader<Fetch>,
     writer: Writer,
     templates: Arc<TemplateStore>,
 }
@@ -40,7 +38,8 @@ impl Services {
         templates: Arc<TemplateStore>,
         domain: String,
     ) -> Self {
-        Self { memo, fetch: Arc::new(Fetch { cluster: Arc::clone(writer.cluster()), domain }), writer, templates }
+        let fetch = Fetch { cluster: Arc::clone(writer.cluster()), domain };
+        Self { reader: Reader::new(memo, fetch), writer, templates }
     }
 
     /// The services that `filter` asks for, with this status if one is given.
@@ -53,9 +52,7 @@ impl Services {
         status: Option<Status>,
         options: ReadOptions,
     ) -> Result<Found<Rows<ServiceRow>>, Error<Failed>> {
-        let (fetch, asked) = (Arc::clone(&self.fetch), filter.clone());
-        let fetch = move |call: Call| async move { fetch.list(&asked, &call).await };
-        let found = Listing::list(&self.memo, filter, options, fetch).await?;
+        let found = self.reader.list(filter, options).await?.map(Listing::rows);
         Ok(match status {
             Some(status) => found.map(|rows| rows.part(status as usize, 0, |row| row.status() == status)),
             None => found,
@@ -71,8 +68,6 @@ impl Services {
         name: ObjectName,
         options: ReadOptions,
     ) -> Result<Found<One<ServiceRow>>, Error<Failed>> {
-        let (fetch, asked) = (Arc::clone(&self.fetch), name.clone());
-        let fetch = move |call: Call| async move { fetch.get(&asked, &call).await };
-        Listing::get(&self.memo, &name, options, fetch).await
+        Ok(self.reader.get(&name, options).await?.map(Listing::one))
     }
 }

@@ -1,9 +1,10 @@
 //! Reading services: two lists or two objects, joined.
 
 use super::view::ServiceRow;
-use crate::aenv::rows::{Interner, One, Row, Rows};
+use crate::aenv::rows::{Interner, Listing, One, Row, Rows};
 use crate::call::Call;
-use crate::cluster::{Cluster, Failed, Resource, slim};
+use crate::cluster::{Cluster, Error, Failed, Resource, slim};
+use crate::memo::{Listed, Origin};
 use crate::syntax::{LabelSelector, ListFilter, ObjectName};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -22,8 +23,33 @@ pub(super) struct Fetch {
     pub(super) domain: String,
 }
 
+impl Origin for Fetch {
+    type Value = Listing<ServiceRow>;
+    type Error = Failed;
+
+    async fn get(&self, name: &ObjectName, call: &Call) -> Result<Listing<ServiceRow>, Failed> {
+        Ok(Listing::Single(self.join_objects(name, call).await?))
+    }
+
+    async fn list(
+        &self,
+        filter: &ListFilter,
+        gathered: bool,
+        call: &Call,
+    ) -> Result<Listed<Listing<ServiceRow>>, Failed> {
+        match gathered {
+            true => self.join_lists(filter, &call.clone().with_all_pages_in_lane()).await,
+            false => self.join_lists(filter, call).await,
+        }
+    }
+
+    fn not_found(&self, name: &ObjectName) -> Failed {
+        Failed::to(GET_DEPLOYMENT)(Error::not_found(Resource::Deployments, name))
+    }
+}
+
 impl Fetch {
-    pub(super) async fn list(&self, filter: &ListFilter, call: &Call) -> Result<Rows<ServiceRow>, Failed> {
+    async fn join_lists(&self, filter: &ListFilter, call: &Call) -> Result<Listed<Listing<ServiceRow>>, Failed> {
         // Services are labelled with environment and version, but neither with their owner nor with a caller's labels.
         let of_any_owner = ListFilter { owner: None, labels: LabelSelector::default(), ..filter.clone() };
         let read = Timestamp::now();
@@ -40,14 +66,17 @@ impl Fetch {
             self.cluster.list(Resource::Services, &of_any_owner, call, port).await.map_err(Failed::to(LIST_SERVICES))
         };
         let (deployments, services) = tokio::try_join!(deployments, services)?;
+        let (objects, calls) = (deployments.rows.len() + services.rows.len(), deployments.calls + services.calls);
+        let proves_absence = deployments.consistent && services.consistent;
         let ports = services.rows.into_iter().collect::<HashMap<_, _>>();
-        Ok(Rows::new(deployments.rows.into_iter().map(|row| {
+        let rows = Rows::new(deployments.rows.into_iter().map(|row| {
             let url = ports.get(row.name()).map(|&port| self.address(row.name(), port));
             row.reached_at(url)
-        })))
+        }));
+        Ok(Listed { value: Listing::Many(rows), objects, calls: calls as usize, proves_absence })
     }
 
-    pub(super) async fn get(&self, name: &ObjectName, call: &Call) -> Result<One<ServiceRow>, Failed> {
+    pub(super) async fn join_objects(&self, name: &ObjectName, call: &Call) -> Result<One<ServiceRow>, Failed> {
         let deployment = async {
             let get = self.cluster.get::<slim::Deployment>(Resource::Deployments, name, call);
             get.await.map_err(Failed::to(GET_DEPLOYMENT))

@@ -62,7 +62,7 @@ impl Status {
 }
 
 /// A service, as lists and single answers show it.
-#[derive(Debug, Hash, Serialize, ToSchema)]
+#[derive(Debug, Clone, Hash, Serialize, ToSchema)]
 #[schema(as = Service)]
 pub struct ServiceRow {
     /// The name of its Deployment, and of its Service.

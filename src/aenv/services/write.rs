@@ -5,7 +5,7 @@ use super::build::{self, Objects};
 use super::read::{Fetch, GET_DEPLOYMENT};
 use super::view::ServiceRow;
 use crate::aenv::environment::{Rejected, ServiceChange, ServiceName, ServiceSpec, ServiceTemplate, Source};
-use crate::aenv::rows::{Interner, One};
+use crate::aenv::rows::{Interner, Listing, One};
 use crate::aenv::warnings::Warnings;
 use crate::call::Call;
 use crate::cluster::{Creation, Earlier, Failed, Intent, Resource, slim};
@@ -48,18 +48,23 @@ impl Services {
     /// # Errors
     /// [`Failed`]; a name that is taken is the API server's 409.
     pub async fn create_service(&self, spec: ServiceSpec, call: Call) -> Result<One<ServiceRow>, Failed> {
-        let (fetch, memo, templates) = (Arc::clone(&self.fetch), self.memo.clone(), self.templates.current());
+        let (fetch, templates) = (Arc::clone(self.reader.origin()), self.templates.current());
         let name = match &spec.name {
             ServiceName::Given(name) => name.clone(),
             ServiceName::Generated(prefix) => prefix.name(Uuid::new_v4().as_u64_pair().1),
         };
         let objects = build::objects(&templates, &name, &spec);
         let intent = Intent::of(objects.fingerprint().map_err(Failed::to(CREATE_DEPLOYMENT))?);
-        let written = name.clone();
+        let write = self.reader.begin_write(&name);
         let make = move |creation: Arc<Creation>, call: Call| async move {
             create(&fetch, &creation, &objects, &name, &call).await
         };
-        self.writer.all_or_nothing(CREATE_DEPLOYMENT, call, intent, make, move || memo.forget(&written)).await
+        let changed = move |stored: Option<&One<ServiceRow>>| match stored {
+            Some(stored) => write.stored(Listing::Single(stored.clone())),
+            None => write.touched(),
+        };
+        let stored = self.writer.all_or_nothing(CREATE_DEPLOYMENT, call, intent, make, changed).await?;
+        Ok(One::new(stored.row().clone().without_variables()))
     }
 
     /// Changes replicas, image and environment variables of every container, as far as `change` says.
@@ -72,15 +77,22 @@ impl Services {
         change: ServiceChange,
         call: Call,
     ) -> Result<One<ServiceRow>, Failed> {
-        let (fetch, memo) = (Arc::clone(&self.fetch), self.memo.clone());
-        let write = move |call: Call| async move {
-            let changed = update(&fetch, &name, &change, &call).await;
-            if changed.as_ref().err().is_none_or(tells_of_change) {
-                memo.forget(&name);
+        let (fetch, write) = (Arc::clone(self.reader.origin()), self.reader.begin_write(&name));
+        let is_unchanged = change.is_empty();
+        let update = move |call: Call| async move {
+            let updated = update(&fetch, &name, &change, &call).await;
+            match &updated {
+                Ok(stored) => write.stored(Listing::Single(stored.clone())),
+                Err(failed) if tells_of_change(failed) => write.touched(),
+                Err(_) => {}
             }
-            changed
+            updated
         };
-        self.writer.finish(UPDATE_DEPLOYMENT, call, write).await
+        let stored = self.writer.finish(UPDATE_DEPLOYMENT, call, update).await?;
+        if is_unchanged {
+            return Ok(stored);
+        }
+        Ok(One::new(stored.row().clone().updating().without_variables()))
     }
 
     /// Removes the Deployment and the Service `name`, and with `storage` the claim that the Deployment mounts. What
@@ -89,16 +101,16 @@ impl Services {
     /// # Errors
     /// [`Failed`].
     pub async fn delete_service(&self, name: ObjectName, storage: bool, call: Call) -> Result<(), Failed> {
-        let (fetch, memo) = (Arc::clone(&self.fetch), self.memo.clone());
-        let write = move |call: Call| async move {
+        let (fetch, write) = (Arc::clone(self.reader.origin()), self.reader.begin_write(&name));
+        let delete = move |call: Call| async move {
             let mut touched = false;
             let deleted = delete(&fetch, &name, storage, &mut touched, &call).await;
             if touched || deleted.as_ref().err().is_none_or(tells_of_change) {
-                memo.forget(&name);
+                write.touched();
             }
             deleted
         };
-        self.writer.finish(DELETE_DEPLOYMENT, call, write).await
+        self.writer.finish(DELETE_DEPLOYMENT, call, delete).await
     }
 }
 
@@ -126,7 +138,7 @@ async fn create(
     let service: slim::Service =
         creation.create(Resource::Services, name, &objects.service, CREATE_SERVICE, call).await?;
     let row = ServiceRow::new(deployment, Some(fetch.url(&service)), Timestamp::now(), &mut Interner::default());
-    Ok(One::new(row.without_variables()))
+    Ok(One::new(row))
 }
 
 /// The Deployment of the same create, asked before, whose Service was not made: that replica was killed, or has failed and is
@@ -157,7 +169,7 @@ async fn update(
     call: &Call,
 ) -> Result<One<ServiceRow>, Failed> {
     if change.is_empty() {
-        return fetch.get(name, call).await;
+        return fetch.join_objects(name, call).await;
     }
     let get = || async {
         fetch.cluster.get_in_full(Resource::Deployments, name, call).await.map_err(Failed::to(GET_DEPLOYMENT))
@@ -180,7 +192,7 @@ async fn update(
         }
     };
     let row = ServiceRow::new(updated, url, Timestamp::now(), &mut Interner::default());
-    Ok(One::new(row.updating().without_variables()))
+    Ok(One::new(row))
 }
 
 /// Changes a Deployment as the API server gave it, so that no field is lost that this program does not know.

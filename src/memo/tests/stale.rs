@@ -11,7 +11,7 @@ async fn read_failing(
     why: &'static str,
 ) -> Result<Found<Names>, Error<&'static str>> {
     let server = server.clone();
-    memo.read(key, options, move |_| server.fail_with(why)).await
+    ask(&memo, key, options, move |_| server.fail_with(why)).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -100,7 +100,7 @@ async fn a_fetch_with_an_old_answer_behind_it_makes_one_attempt() {
             assert_eq!(call.may_be_retried(), retried);
             server.answer(call).await
         };
-        memo.read(everything(), asked_for(9), fetch).await.unwrap();
+        ask(&memo, everything(), asked_for(9), fetch).await.unwrap();
         advance(Duration::from_secs(10)).await;
     }
     assert_eq!(server.calls(), 2);

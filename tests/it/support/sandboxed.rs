@@ -9,15 +9,14 @@ use super::{CallCount, Calls, Cluster, Ledger, connect, seed, write_kubeconfig};
 
 /// An empty server, to be told its faults, and the cluster on it.
 pub(crate) async fn start() -> (ApiServer, Cluster) {
+    start_seeded(0, 0).await
+}
+
+/// The same with so many services and pods of its own seed.
+pub(crate) async fn start_seeded(services: usize, pods: usize) -> (ApiServer, Cluster) {
     let namespace = "aenv-sandbox";
-    let options = Options {
-        services: 0,
-        pods: 0,
-        namespace: namespace.to_owned(),
-        port: 0,
-        rollout: false,
-        ..Options::default()
-    };
+    let options =
+        Options { services, pods, namespace: namespace.to_owned(), port: 0, rollout: false, ..Options::default() };
     let server = ApiServer::start(options).await.unwrap();
 
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,20 @@
+//! Memorable: a value that the memory can keep, narrow and bring up to date.
+
+use super::key::Key;
+use crate::syntax::ListFilter;
+
+/// A value that can be remembered.
+pub trait Memorable: Sized + Send + Sync + 'static {
+    /// The part of this answer that answers the narrower question `key`; `None` if it does not hold it.
+    fn narrow(&self, key: &Key) -> Option<Self>;
+
+    /// About how many bytes of memory it takes.
+    fn bytes(&self) -> usize;
+
+    /// The list of what `filter` asks for, as it is with these single objects put in the place of older ones, by name.
+    /// `None` if it is no list.
+    fn laid_over(&self, filter: &ListFilter, written: &[(&str, &Self)]) -> Option<Self> {
+        let _ = (filter, written);
+        None
+    }
+}

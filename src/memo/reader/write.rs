@@ -1,0 +1,45 @@
+//! Writing, as the memory sees it: a write is announced before it is sent, so that two of the same object at the same time
+//! are noticed, and logged before its caller is answered.
+
+use super::super::answer::{Answer, ReadBy};
+use super::super::key::Key;
+use super::super::memorable::Memorable;
+use super::super::memory::Memo;
+use crate::call::Failure;
+use crate::syntax::ObjectName;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// A write that is under way. Dropped without a word, it has changed nothing.
+pub struct Writing<V, E> {
+    memo: Memo<V, E>,
+    name: ObjectName,
+    generation: u64,
+    began: Instant,
+}
+
+impl<V: Memorable, E: Failure> Writing<V, E> {
+    pub(in crate::memo) fn begin(memo: Memo<V, E>, name: ObjectName) -> Self {
+        let generation = memo.0.kept.generation();
+        Self { memo, name, generation, began: Instant::now() }
+    }
+
+    /// The object is stored like this: it is shown in lists, and answered for, as if it had been read.
+    pub fn stored(&self, value: V) {
+        let (began, read, generation) = (self.began, Instant::now(), self.generation);
+        let row = Answer { value, began, read, generation, read_by: ReadBy::Write };
+        self.log(Some(&Arc::new(row)));
+    }
+
+    /// The object may have been changed: it, and every list, is read again.
+    pub fn touched(&self) {
+        self.log(None);
+    }
+
+    fn log(&self, row: Option<&Arc<Answer<V>>>) {
+        let mut flights = self.memo.0.flights();
+        // A read that began before the write keeps its callers, who asked before, but gets no new ones.
+        flights.remove(&Key::one(&self.name));
+        self.memo.0.kept.written(self.name.as_str(), self.generation, row);
+    }
+}
