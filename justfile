@@ -59,6 +59,11 @@ bench-load *args:
     cargo build --profile dist
     benches/load.py {{ args }}
 
+# Compare what a list costs the API server with a bare client that pages through JSON (needs KUBEBUILDER_ASSETS)
+bench-api *args:
+    cargo build --release
+    benches/api.py {{ args }}
+
 # Build the image
 image:
     docker build --tag {{ image }} --build-arg VERSION={{ version }} --build-arg REVISION=$(git rev-parse HEAD) \
