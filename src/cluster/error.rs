@@ -2,9 +2,7 @@
 //!
 //! The enum says causes; what each means to an HTTP client is decided in `http` alone.
 
-use super::encoding::Format;
 use super::resource::Resource;
-use super::slim::clipped;
 use crate::call::Failure;
 use crate::syntax::ObjectName;
 use crate::throttle::Refused;
@@ -15,12 +13,6 @@ use hyper_util::client::legacy;
 use std::error::Error as StdError;
 use std::io;
 use tokio::time::Duration;
-
-/// The most bytes of a plain-text answer that are passed on as its message.
-const PLAIN_TEXT_MAX: usize = 256;
-
-/// The most bytes of a Status object's message that are passed on. A validation error of many fields has a few thousand.
-const MESSAGE_MAX: usize = 8 * 1024;
 
 /// The longest `Retry-After` that is passed on. The API server itself asks for up to 32 s; what asks for more than an hour
 /// is mistaken.
@@ -68,17 +60,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// The failure that the API server answered: a Status object, or plain text as from API Priority and Fairness.
-    pub(super) fn answered(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
-        let (reason, message) = match Format::of(headers).status(body) {
-            Some(told) => {
-                (clipped(&told.reason, PLAIN_TEXT_MAX).to_owned(), clipped(&told.message, MESSAGE_MAX).to_owned())
-            }
-            None => (String::new(), plain_text(status, body)),
-        };
-        Self::Answered { status, reason, message, retry_after: retry_after(headers) }
-    }
-
     /// The same, unless it is about our rights and the API server is `settling`.
     pub(super) fn while_settling(self) -> Self {
         match self {
@@ -256,14 +237,6 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     is_number.then(|| seconds.parse().map_or(RETRY_AFTER_MAX, Duration::from_secs).min(RETRY_AFTER_MAX))
 }
 
-fn plain_text(status: StatusCode, body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&body[..body.len().min(PLAIN_TEXT_MAX)]);
-    match text.trim() {
-        "" => status.to_string(),
-        text => text.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,7 +267,7 @@ mod tests {
         let error = Error::answered(StatusCode::BAD_GATEWAY, &HeaderMap::new(), b"");
         assert_eq!(error.to_string(), "502 Bad Gateway");
         let long = Error::answered(StatusCode::BAD_GATEWAY, &HeaderMap::new(), &[b'x'; 10_000]);
-        assert_eq!(long.to_string().len(), PLAIN_TEXT_MAX);
+        assert_eq!(long.to_string().len(), 256);
         let headers = HeaderMap::from_iter([(RETRY_AFTER, "soon".parse().unwrap())]);
         assert_eq!(Error::answered(StatusCode::SERVICE_UNAVAILABLE, &headers, b"").retry_after(), None);
     }

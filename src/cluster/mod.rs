@@ -10,6 +10,7 @@ mod client;
 mod creation;
 mod encoding;
 pub mod error;
+mod failure;
 pub mod inspect;
 pub mod locate;
 mod marks;

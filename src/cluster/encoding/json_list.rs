@@ -3,7 +3,7 @@
 //! A state machine follows the outermost object and finds where each element of its `items` ends: it counts brackets
 //! outside of strings. serde_json then reads that element alone, and is the judge of its syntax.
 
-use super::{Piece, unreadable};
+use super::piece::{Piece, unreadable};
 use crate::cluster::error::Error;
 
 /// The longest key of the outermost object; those of a list have at most ten bytes.

@@ -5,6 +5,7 @@
 //! their items while they arrive ([`json_list`], [`protobuf_list`]), so that memory holds one item and not the body.
 
 mod json_list;
+mod piece;
 mod protobuf_list;
 #[cfg(test)]
 mod tests;
@@ -15,11 +16,9 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
 use json_list::JsonList;
+use piece::{MAGIC, Piece, no_envelope, unreadable};
 use protobuf_list::ProtobufList;
 use serde::Deserialize;
-
-/// What a protobuf answer begins with.
-const MAGIC: &[u8] = b"k8s\0";
 
 /// The encodings that are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,12 +113,6 @@ pub(super) struct ListMeta {
     pub(super) remaining_item_count: Option<i64>,
 }
 
-/// A piece of a list that is complete.
-enum Piece<'a> {
-    Metadata(&'a [u8]),
-    Item(&'a [u8]),
-}
-
 enum Cutter {
     Json(JsonList),
     Protobuf(ProtobufList),
@@ -197,12 +190,4 @@ fn unwrapped(body: Bytes) -> Result<Bytes, Error> {
         return Err(no_envelope());
     }
     message::<Unknown>(body.slice(MAGIC.len()..))?.raw.ok_or_else(no_envelope)
-}
-
-fn no_envelope() -> Error {
-    unreadable("it is no Kubernetes protobuf")
-}
-
-fn unreadable(what: &str) -> Error {
-    Error::Unreadable(what.to_owned())
 }

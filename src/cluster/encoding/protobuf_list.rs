@@ -3,7 +3,7 @@
 //! `k8s\0`, then a `runtime.Unknown` whose field 2 (`raw`) is the list: `ListMeta` as field 1 and each item as one
 //! field 2. All fields at both levels are length-delimited, so that the end of each is known from its beginning.
 
-use super::{MAGIC, Piece, no_envelope, unreadable};
+use super::piece::{MAGIC, Piece, no_envelope, unreadable};
 use crate::cluster::error::Error;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
