@@ -123,7 +123,10 @@ async fn serve(settings: &Settings, tuner: Tuner) -> Result<(), Box<dyn std::err
     let mut signals = Signals::listen()?;
     let cluster = app::find_cluster(settings).await?;
     let running = app::start(settings, cluster, None)?;
-    let end = signals.tune(tuner, &running).await;
+    let end = tokio::select! {
+        end = signals.tune(tuner, &running) => end,
+        () = running.worker_crashed() => return Err("a worker of the API has crashed".into()),
+    };
     let leave = async {
         if end == TERMINATE {
             running.retire().await;

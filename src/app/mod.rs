@@ -21,7 +21,7 @@ use crate::cluster::{self, Cluster, Encoding, Writer};
 use crate::config::{self, Settings};
 use crate::credentials::CredentialFaults;
 use crate::http::server::{Limits, Listener, MoreRoutes, serve_api, serve_health, serve_metrics};
-use crate::http::{AllowedHosts, Api, Readiness, Replica, Waiting};
+use crate::http::{AllowedHosts, Api, BodyBudget, Readiness, Replica, Waiting, Workers};
 use crate::memo::{self, Memo, Way};
 use crate::reload::Metrics as ReloadMetrics;
 use crate::telemetry::metrics::Registry;
@@ -84,6 +84,7 @@ pub struct Running {
     health: Listener,
     metrics: Listener,
     readiness: Readiness,
+    workers: Workers,
     writer: Writer,
     lame_duck: Duration,
     drain: Duration,
@@ -114,6 +115,11 @@ impl Running {
     /// keys are left alone.
     pub fn retune(&self, settings: &Settings) {
         self.tuning.set(settings);
+    }
+
+    /// Waits until a worker of the API has crashed; the process should end then.
+    pub async fn worker_crashed(&self) {
+        self.workers.crashed().await;
     }
 
     /// Says that it is not ready any more, and goes on for `server.lame_duck_ms`: the time that those who balance
@@ -217,6 +223,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     );
     let envhub = settings.envhub.url.as_deref().map(|url| EnvHub::new(url, envhub_memo)).transpose();
     let readiness = Readiness::ready();
+    let workers = Workers::new(readiness.clone());
     let api = Arc::new(Api {
         services: Services::new(writer.clone(), services_memo, Arc::clone(&templates), domain),
         instances: Instances::new(writer.clone(), instances_memo, templates),
@@ -226,6 +233,8 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         guard: credentials.tokens.clone(),
         allowed_hosts: AllowedHosts::new(server.allowed_hosts.clone(), &settings.services.domain_suffix),
         waiting: Waiting::new(server.max_waiting),
+        bodies: BodyBudget::new(server.max_bodies_bytes, server.max_body_bytes),
+        trusted_proxies: server.trusted_proxies.clone(),
         metrics: http::Metrics::new(&registry),
         answers,
         calls,
@@ -243,11 +252,12 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let limits = Limits {
         connections: descriptors::connections(server.max_connections),
         header_timeout: server.header_timeout,
+        write_timeout: server.write_timeout,
         drain: patience(server.drain),
     };
-    let api = serve_api(api_addr, api, limits, credentials.certificates, more)
+    let api = serve_api(api_addr, api, limits, credentials.certificates, workers.clone(), more)
         .map_err(listen("server.port, --server-port", api_addr))?;
-    let health = serve_health(health_addr, readiness.clone())
+    let health = serve_health(health_addr, readiness.clone(), workers.clone())
         .map_err(listen("server.readiness_port, --readiness-port", health_addr))?;
     log::info!("✅ Ready on {}, readiness on {}, metrics on {}", api.addr(), health.addr(), metrics.addr());
     Ok(Running {
@@ -255,6 +265,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
         health,
         metrics,
         readiness,
+        workers,
         writer,
         lame_duck: server.lame_duck,
         drain: server.drain,

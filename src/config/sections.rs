@@ -11,7 +11,7 @@ use super::kind::{
     socket_address, switch, url, user_agent,
 };
 use super::reader::Reader;
-use crate::syntax::HostPattern;
+use crate::syntax::{HostPattern, Network};
 use crate::telemetry::logger::{Directives, Format};
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -69,13 +69,16 @@ settings! {
         /// all. IP addresses, localhost, names without a dot and those of Services (….svc, ….svc.cluster.local)
         /// need not be listed. Clients that are no browsers may use any name.
         restart allowed_hosts: Vec<HostPattern> = "allowed_hosts", list("host names such as aenv.example.com, *.example.com or *").default("");
+        /// The proxies in front of this API, as networks separated by commas. Callers take turns by their token's
+        /// name, else by their address; behind these proxies that is the one in X-Forwarded-For.
+        restart trusted_proxies: Vec<Network> = "trusted_proxies", list("networks such as 10.0.0.0/8").default("");
         /// How many connections the API's port holds at the same time. One more is not refused: it waits in the
         /// system's backlog until another ends. Each is an open file. They are shared evenly among the workers, of
         /// which there is one per CPU, so that it may be a few fewer.
         restart max_connections: NonZeroUsize = "max_connections", count(1..=1_000_000).default(10_000);
-        /// How many requests may wait for their answer at the same time. One more is answered with 503 and
-        /// Retry-After at once. This bounds what callers cost while the API server is slow: some 30 KB of memory
-        /// each.
+        /// How many requests may wait for their answer at the same time. One more is answered from memory, or
+        /// else with 503 and Retry-After, at once. This bounds what callers cost while the API server is slow: some
+        /// 30 KB of memory each. The default lets 1,000 creates and 5,000 waiting polls in, with a third to spare.
         restart max_waiting: NonZeroUsize = "max_waiting", count(1..=1_000_000).default(8_192);
         /// How long the head of a request may take to arrive, from its first byte or from the opening of the
         /// connection. A slower one is answered with 408, and its connection is closed. A TLS handshake has the
@@ -83,6 +86,12 @@ settings! {
         restart header_timeout: Duration = "header_timeout_ms", millis(1..=600_000).default(10_000);
         /// The same for the body of a request, from the end of its head.
         live body_timeout: Duration = "body_timeout_ms", millis(1..=600_000).default(10_000);
+        /// How long a caller may read nothing of its answer before its connection is closed; while the replica
+        /// stops, at most a second.
+        restart write_timeout: Duration = "write_timeout_ms", millis(1..=600_000).default(10_000);
+        /// How much memory the bodies of all requests together may take while they arrive. A quarter is for those of
+        /// at most 64 KiB. A body that gets none within a second is answered with 503 and Retry-After.
+        restart max_bodies_bytes: usize = "max_bodies_bytes", bytes(1_048_576..=1_073_741_824).default(67_108_864);
         /// How long it goes on after SIGTERM, while /readyz says no, before it takes no more connections. It is the
         /// time that those who balance the load need to notice; each answer then asks its caller to connect
         /// elsewhere.

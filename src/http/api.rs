@@ -1,6 +1,8 @@
 //! State of the API: the layers below, and the limits of one request.
 
 use super::allowed_hosts::AllowedHosts;
+use super::body::BodyBudget;
+use super::limits::Limits;
 use super::metrics::Metrics;
 use super::readiness::Readiness;
 use super::replica::Replica;
@@ -11,22 +13,11 @@ use crate::aenv::services::Services;
 use crate::credentials::{Mounted, TokensFile};
 use crate::memo;
 use crate::reload::Live;
+use crate::syntax::Network;
 use crate::throttle::{self, Throttle};
-use tokio::time::Duration;
 
 /// The tokens of callers. `None`: everybody may ask.
 pub type Guard = Option<Mounted<TokensFile>>;
-
-/// What one request may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// How long a caller waits for its answer.
-    pub request_deadline: Duration,
-    /// The largest request body in bytes.
-    pub max_body_bytes: usize,
-    /// How long a request body may take to arrive.
-    pub body_timeout: Duration,
-}
 
 /// The layers and limits that handlers work with.
 pub struct Api {
@@ -44,8 +35,12 @@ pub struct Api {
     pub guard: Guard,
     /// The names under which browsers may ask.
     pub allowed_hosts: AllowedHosts,
-    /// Who may wait for an answer.
+    /// The places of requests that wait for their answer.
     pub waiting: Waiting,
+    /// The memory for request bodies.
+    pub bodies: BodyBudget,
+    /// The proxies whose `X-Forwarded-For` counts.
+    pub trusted_proxies: Vec<Network>,
     /// Where requests are counted.
     pub metrics: Metrics,
     /// Where answers are counted.

@@ -2,20 +2,24 @@
 
 pub(super) use super::answer::Answer;
 use super::answer::{Provenance, answer};
-use super::api::{Api, Limits};
+use super::api::Api;
+use super::body::Body;
+use super::caller::caller_key;
 use super::error::ApiError;
+use super::waiting::Place;
 use super::warning::warn;
 use crate::aenv::rows::{ListShape, One, OneShape, Row, Rows};
 use crate::aenv::warnings::Warnings;
-use crate::call::{Call, CallerKey};
-use crate::credentials::Caller;
+use crate::call::Call;
 use crate::memo::{Found, ReadOptions};
 use actix_web::dev::Payload as Incoming;
+use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, HeaderMap};
-use actix_web::web::{Bytes, Data, Payload};
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use actix_web::web::{Data, Payload};
+use actix_web::{FromRequest, HttpRequest};
+use std::cell::OnceCell;
 use std::future::{Ready, ready};
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Duration, Instant};
 
 /// A request to the API.
 pub(super) struct Ask {
@@ -23,6 +27,8 @@ pub(super) struct Ask {
     pub(super) http: HttpRequest,
     /// Until when the caller waits, and whether it takes an answer from memory.
     pub(super) options: ReadOptions,
+    /// Its place among those who wait, once it has one.
+    place: OnceCell<Place>,
 }
 
 impl Ask {
@@ -47,49 +53,97 @@ impl Ask {
         Call::until(self.options.deadline).by(self.options.caller)
     }
 
-    /// The bytes of the request's body.
-    pub(super) async fn read(&self, body: Payload) -> Result<Bytes, ApiError> {
-        let Limits { body_timeout, max_body_bytes, .. } = self.api.limits.get();
-        match timeout(body_timeout, body.to_bytes_limited(max_body_bytes)).await {
-            Ok(Ok(Ok(bytes))) => Ok(bytes),
-            Ok(Ok(Err(error))) => Err(ApiError::BadRequest(format!("Invalid request body: {error}"))),
-            Ok(Err(_)) => Err(ApiError::TooLarge),
-            Err(_) => Err(ApiError::SlowBody),
-        }
+    /// The request's body. Once it has arrived, the request takes its place.
+    pub(super) async fn read(&self, body: Payload) -> Result<Body, ApiError> {
+        let Api { bodies, limits, .. } = &**self.api;
+        let body = bodies.read(body, self.http.headers(), limits.get()).await?;
+        let place = self.api.waiting.enter(&self.api.metrics).ok_or(ApiError::Crowded)?;
+        self.place.get_or_init(|| place);
+        Ok(body)
     }
 }
 
 impl FromRequest for Ask {
-    type Error = actix_web::Error;
-    type Future = Ready<Result<Self, Self::Error>>;
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Incoming) -> Self::Future {
+        ready(Self::of(request))
+    }
+}
+
+impl Ask {
+    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let api = request.app_data::<Data<Api>>().cloned().expect("every route of the API is given it");
-        let deadline = Instant::now() + api.limits.get().request_deadline;
-        let headers = request.headers();
-        let (no_cache, stale_if_error) = (directive(headers, "no-cache") == Some(""), stale_if_error(headers));
-        let options = ReadOptions { deadline, no_cache, stale_if_error, caller: caller(request) };
-        ready(Ok(Self { api, http: request.clone(), options }))
+        let method = request.method();
+        let has_body = matches!(*method, Method::POST | Method::PUT);
+        let place = if has_body { None } else { api.waiting.enter(&api.metrics) };
+        if *method == Method::DELETE && place.is_none() {
+            return Err(ApiError::Crowded);
+        }
+        let directives = Directives::of(request.headers());
+        let options = ReadOptions {
+            deadline: Instant::now() + api.limits.get().request_deadline,
+            no_cache: directives.no_cache,
+            memory_only: place.is_none() && !has_body,
+            stale_if_error: directives.stale_if_error,
+            caller: caller_key(request, &api.trusted_proxies),
+        };
+        let place = place.map_or_else(OnceCell::new, OnceCell::from);
+        Ok(Self { api, http: request.clone(), options, place })
     }
 }
 
-/// Whose turns the request takes: those of its token, if that has a name, else those of its address.
-fn caller(request: &HttpRequest) -> CallerKey {
-    let token = request.extensions().get::<Caller>().and_then(|caller| caller.name.clone());
-    match token {
-        Some(name) => CallerKey::of(("token", name.as_str())),
-        None => request.peer_addr().map_or_else(CallerKey::default, |peer| CallerKey::of(("address", peer.ip()))),
+/// The directives of `Cache-Control` that mean something here. Their names are taken in any case.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Directives {
+    /// `no-cache`, or `max-age=0`, which browsers send when a page is loaded again.
+    no_cache: bool,
+    /// The oldest answer that the caller takes in place of an error (RFC 5861, section 4).
+    stale_if_error: Option<Duration>,
+}
+
+impl Directives {
+    fn of(headers: &HeaderMap) -> Self {
+        let values = headers.get_all(CACHE_CONTROL).filter_map(|value| value.to_str().ok());
+        let mut read = Self::default();
+        for directive in values.flat_map(|value| value.split(',')) {
+            let (name, argument) = directive.split_once('=').unwrap_or((directive, ""));
+            let seconds = argument.trim().trim_matches('"').parse().ok();
+            match name.trim().to_ascii_lowercase().as_str() {
+                "no-cache" => read.no_cache = true,
+                "max-age" => read.no_cache |= seconds == Some(0),
+                "stale-if-error" => read.stale_if_error = read.stale_if_error.or(seconds.map(Duration::from_secs)),
+                _ => {}
+            }
+        }
+        read
     }
 }
 
-/// What follows the name of a directive of `Cache-Control`, usually nothing. `None`: it is not there.
-fn directive<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let values = headers.get_all(CACHE_CONTROL).filter_map(|value| value.to_str().ok());
-    let mut directives = values.flat_map(|value| value.split(',')).map(str::trim);
-    directives.find_map(|directive| directive.strip_prefix(name))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::header::HeaderValue;
 
-/// The oldest answer that the caller takes in place of an error (RFC 5861, section 4). What is no number is not there.
-fn stale_if_error(headers: &HeaderMap) -> Option<Duration> {
-    directive(headers, "stale-if-error=")?.parse().ok().map(Duration::from_secs)
+    fn read(values: &[&'static str]) -> Directives {
+        let mut headers = HeaderMap::new();
+        values.iter().for_each(|value| headers.append(CACHE_CONTROL, HeaderValue::from_static(value)));
+        Directives::of(&headers)
+    }
+
+    #[test]
+    fn directives_are_read_in_any_case_and_in_any_order() {
+        let fresh = Directives { no_cache: true, stale_if_error: None };
+        for value in ["no-cache", "No-Cache", "private, NO-CACHE ", "max-age=0", "Max-Age = \"0\""] {
+            assert_eq!(read(&[value]), fresh, "{value}");
+        }
+        for value in ["", "max-age=5", "max-age=", "no-cached", "no-store", "max-age=-0"] {
+            assert_eq!(read(&[value]), Directives::default(), "{value}");
+        }
+        let both = Directives { no_cache: true, stale_if_error: Some(Duration::from_secs(7)) };
+        assert_eq!(read(&["Stale-If-Error=7, max-age=0"]), both);
+        assert_eq!(read(&["no-cache", "stale-if-error=7"]), both);
+        assert_eq!(read(&["stale-if-error=soon"]), Directives::default());
+    }
 }

@@ -61,6 +61,9 @@ pub enum ApiError {
     /// As many requests as may wait for their answer do so already.
     #[error("too many requests wait for their answer already (server.max_waiting)")]
     Crowded,
+    /// The memory for request bodies is taken.
+    #[error("too many request bodies are on their way (server.max_bodies_bytes)")]
+    BodiesCrowded,
     /// A body whose fields are refused.
     #[error(transparent)]
     BadBody(#[from] Faults),
@@ -133,7 +136,7 @@ impl ApiError {
         let asked = match self {
             Self::Read(memo::Error::Fetch(failed)) => failed.source.retry_after(),
             Self::Write(failed) => failed.source.retry_after(),
-            Self::Read(memo::Error::Deadline | memo::Error::Lost)
+            Self::Read(memo::Error::Deadline | memo::Error::Lost | memo::Error::NoPlace)
             | Self::EnvHub(_)
             | Self::Unwelcome(_)
             | Self::CrossSite(_)
@@ -143,6 +146,7 @@ impl ApiError {
             | Self::SlowHead
             | Self::SlowBody
             | Self::Crowded
+            | Self::BodiesCrowded
             | Self::Undeployable { .. }
             | Self::BrokenTemplate(_)
             | Self::NoEnvHub
@@ -168,16 +172,18 @@ impl ResponseError for ApiError {
             Self::BadBody(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowHead | Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
-            Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Crowded | Self::BodiesCrowded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Undeployable { .. } | Self::BrokenTemplate(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoEnvHub => StatusCode::NOT_IMPLEMENTED,
             Self::NoRendering => StatusCode::INTERNAL_SERVER_ERROR,
             Self::EnvHub(memo::Error::Fetch(error)) => of_envhub(error),
             Self::EnvHub(memo::Error::Deadline) => StatusCode::GATEWAY_TIMEOUT,
+            Self::EnvHub(memo::Error::NoPlace) => StatusCode::SERVICE_UNAVAILABLE,
             Self::EnvHub(memo::Error::Lost) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Write(failed) => of_cluster(&failed.source),
             Self::Read(memo::Error::Fetch(failed)) => of_cluster(&failed.source),
             Self::Read(memo::Error::Deadline) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Read(memo::Error::NoPlace) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Read(memo::Error::Lost) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -192,7 +198,7 @@ impl ResponseError for ApiError {
         if let Self::Unwelcome(refusal) = self {
             response.insert_header((header::WWW_AUTHENTICATE, refusal.challenge()));
         }
-        if let Self::SlowBody = self {
+        if let Self::SlowBody | Self::BodiesCrowded = self {
             // The rest of the body is not waited for.
             response.force_close();
         }

@@ -7,6 +7,7 @@ use super::api::Guard;
 use super::auth::caller;
 use super::error::ApiError;
 use super::readiness::Readiness;
+use super::workers::Workers;
 use crate::credentials::Scope;
 use crate::telemetry::metrics::{self, Registry};
 use actix_web::http::header::CONTENT_TYPE;
@@ -14,11 +15,12 @@ use actix_web::web::{Data, ServiceConfig, get, resource};
 use actix_web::{HttpRequest, HttpResponse};
 
 /// `/readyz` and `/livez`.
-pub(super) fn health_routes(config: &mut ServiceConfig, readiness: Readiness) {
+pub(super) fn health_routes(config: &mut ServiceConfig, readiness: Readiness, workers: Workers) {
     config
         .app_data(Data::new(readiness))
+        .app_data(Data::new(workers))
         .service(resource("/readyz").route(get().to(readyz)))
-        .service(resource("/livez").route(get().to(async || "ok\n")));
+        .service(resource("/livez").route(get().to(livez)));
 }
 
 /// `/metrics`, for those whom `guard` lets read.
@@ -27,6 +29,17 @@ pub(super) fn metrics_routes(config: &mut ServiceConfig, metrics: Registry, guar
         .app_data(Data::new(metrics))
         .app_data(Data::new(guard))
         .service(resource("/metrics").route(get().to(render_metrics)));
+}
+
+/// Says no when a worker of the API is stuck, so that the process is restarted.
+async fn livez(workers: Data<Workers>) -> HttpResponse {
+    match workers.silence() {
+        None => HttpResponse::Ok().body("ok\n"),
+        Some(silence) => {
+            let why = format!("a worker of the API has not run for {}s\n", silence.as_secs());
+            HttpResponse::ServiceUnavailable().body(why)
+        }
+    }
 }
 
 async fn readyz(readiness: Data<Readiness>) -> HttpResponse {

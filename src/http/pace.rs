@@ -1,12 +1,13 @@
-//! How long a connection may take for what comes next.
+//! Time-outs of a connection: heads that do not come, answers that are not read.
 //!
 //! actix times the first request head of a connection only: a caller could begin a second one, stop in the middle and
 //! hold its connection for ever, and so could one whose answer came before the end of its chunked body. So each stream
 //! is wrapped in [`Paced`], which times every head itself, and actix's own timers of heads and of idle connections are
-//! off. [`keep_pace`] tells the stream when a request is being answered; until then, and from the end of its answer
+//! off. A caller that reads nothing more of its answer is hung up on, too. [`keep_pace`] tells the stream when a request is being answered; until then, and from the end of its answer
 //! on, the clock runs.
 
 use super::error::ApiError;
+use super::readiness::Readiness;
 use crate::aenv::envelope::Envelope;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
@@ -21,7 +22,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
-/// What a caller is given time for.
+/// Time that a caller is given for each step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Patience {
     /// A whole request head, from its first byte or from the connection's first moment.
@@ -30,7 +31,12 @@ pub(super) struct Patience {
     pub(super) idle: Duration,
     /// Reading an answer that is the last one.
     pub(super) farewell: Duration,
+    /// Reading some more of an answer.
+    pub(super) write: Duration,
 }
+
+/// How often a write that makes no progress is looked at: its time gets shorter when the replica stops.
+const TICK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy)]
 enum Phase {
@@ -77,11 +83,15 @@ pub(super) struct Paced<S> {
     timer: Pin<Box<Sleep>>,
     /// Whether a part of an answer may still be unwritten.
     unflushed: bool,
+    /// Since when the other side has taken nothing.
+    stalled: Option<Instant>,
+    stall_timer: Option<Pin<Box<Sleep>>>,
+    readiness: Readiness,
 }
 
 impl<S: AsyncWrite + Unpin> Paced<S> {
     /// The stream of a new connection, whose first head is due.
-    pub(super) fn new(stream: S, patience: Patience) -> Self {
+    pub(super) fn new(stream: S, patience: Patience, readiness: Readiness) -> Self {
         let now = Instant::now();
         Self {
             stream,
@@ -89,7 +99,34 @@ impl<S: AsyncWrite + Unpin> Paced<S> {
             patience,
             timer: Box::pin(sleep_until(now + patience.head)),
             unflushed: false,
+            stalled: None,
+            stall_timer: None,
+            readiness,
         }
+    }
+
+    /// `written`, unless the other side has taken nothing for too long. A replica that stops waits no longer than for a
+    /// farewell.
+    fn in_time<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let now = Instant::now();
+        let since = *self.stalled.get_or_insert(now);
+        let Patience { write, farewell, .. } = self.patience;
+        let end = since + if self.readiness.is_ready() { write } else { write.min(farewell) };
+        if now >= end {
+            let why = "the caller does not read its answer (server.write_timeout_ms)";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)));
+        }
+        let look = end.min(now + TICK);
+        let timer = self.stall_timer.get_or_insert_with(|| Box::pin(sleep_until(look)));
+        timer.as_mut().reset(look);
+        if timer.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
     }
 
     /// Makes the connection known to [`keep_pace`].
@@ -146,11 +183,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Paced<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.unflushed = true;
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.in_time(written, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        ready!(self.in_time(flushed, cx))?;
         self.unflushed = false;
         // An answer may just have ended, and nothing be read until the next request: the clock starts here.
         if self.poll_late(cx).is_ready() {

@@ -10,8 +10,8 @@ use super::readiness::Readiness;
 use super::retire::retire;
 use super::routes::routes;
 use super::tls::{Entrance, Wire};
-use super::waiting::admit;
 use super::warning::send_warnings;
+use super::workers::Workers;
 use crate::credentials::{CertificateFiles, Mounted};
 use crate::telemetry::metrics::Registry;
 use actix_http::error::DispatchError;
@@ -49,6 +49,8 @@ pub struct Limits {
     pub connections: NonZeroUsize,
     /// How long a request's head may take to arrive.
     pub header_timeout: Duration,
+    /// How long a caller may read nothing of its answer.
+    pub write_timeout: Duration,
     /// The patience of [`Listener::drain`].
     pub drain: Duration,
 }
@@ -100,8 +102,10 @@ pub fn serve_api(
     api: Arc<Api>,
     limits: Limits,
     certificates: Option<Mounted<CertificateFiles>>,
+    workers: Workers,
     more: Option<MoreRoutes>,
 ) -> io::Result<Listener> {
+    let readiness = api.readiness.clone();
     let app = move || {
         let app = App::new().app_data(Data::from(Arc::clone(&api))).configure(|config| {
             if let Some(more) = &more {
@@ -110,7 +114,6 @@ pub fn serve_api(
             routes(config);
         });
         app.wrap(from_fn(send_warnings))
-            .wrap(from_fn(admit))
             .wrap(from_fn(authorize))
             .wrap(from_fn(log_and_count))
             .wrap(from_fn(identify))
@@ -119,20 +122,23 @@ pub fn serve_api(
     };
     let listener = listen(addr)?;
     let addrs = vec![listener.local_addr()?];
-    let patience = Patience { head: limits.header_timeout, idle: KEEP_ALIVE, farewell: FAREWELL };
+    let patience =
+        Patience { head: limits.header_timeout, idle: KEEP_ALIVE, farewell: FAREWELL, write: limits.write_timeout };
     let entrance = Arc::new(Entrance::new(certificates, limits.header_timeout));
-    let (workers, connections) = shares(limits.connections);
+    let (threads, connections) = shares(limits.connections);
     let builder = Server::build();
     let drained = builder.graceful_shutdown_signal();
     // As `HttpServer` does it, which cannot be given a stream of one's own.
     let server = builder
-        .workers(workers)
+        .workers(threads)
         .max_concurrent_connections(connections)
         // While it drains, actix hears nothing else: this is what cuts requests off. It counts whole seconds.
         .shutdown_timeout(limits.drain.as_secs().max(1))
         .disable_signals()
         .listen("api", listener.into_std()?, move || {
-            let (drained, entrance) = (drained.clone(), Arc::clone(&entrance));
+            // Each worker calls this once, in its own thread.
+            workers.add();
+            let (drained, entrance, readiness) = (drained.clone(), Arc::clone(&entrance), readiness.clone());
             let draining = drained.clone();
             let http = HttpService::build()
                 .graceful_shutdown_signal(move || {
@@ -153,6 +159,7 @@ pub fn serve_api(
                 ));
             let accept = move |stream: TcpStream| {
                 let (draining, entrance) = (draining.clone(), Arc::clone(&entrance));
+                let readiness = readiness.clone();
                 async move {
                     let peer = stream.peer_addr().ok();
                     // A connection without it is slower, not wrong.
@@ -163,7 +170,7 @@ pub fn serve_api(
                         () = draining.notified() => Err(io::ErrorKind::ConnectionAborted.into()),
                     };
                     let wire = entered.map_err(DispatchError::Io)?;
-                    Ok((Paced::new(wire, patience), Protocol::Http1, peer))
+                    Ok((Paced::new(wire, patience, readiness), Protocol::Http1, peer))
                 }
             };
             fn_service(accept).and_then(http)
@@ -189,10 +196,10 @@ fn shares(connections: NonZeroUsize) -> (usize, usize) {
 ///
 /// # Errors
 /// If the address cannot be bound.
-pub fn serve_health(addr: SocketAddr, readiness: Readiness) -> io::Result<Listener> {
+pub fn serve_health(addr: SocketAddr, readiness: Readiness, workers: Workers) -> io::Result<Listener> {
     let server = HttpServer::new(move || {
-        let readiness = readiness.clone();
-        App::new().configure(|config| health_routes(config, readiness))
+        let (readiness, workers) = (readiness.clone(), workers.clone());
+        App::new().configure(|config| health_routes(config, readiness, workers))
     });
     let server = server.workers(1).disable_signals().bind(addr)?;
     Listener::start(server.addrs(), server.run())

@@ -12,6 +12,9 @@ pub enum Error<E> {
     /// The caller's deadline passed while the fetch went on.
     #[error("no answer from the API server before the request's deadline")]
     Deadline,
+    /// Memory has no answer, and the caller may not wait for one.
+    #[error("too many requests wait for their answer already (server.max_waiting)")]
+    NoPlace,
     /// The fetch ended without an outcome: a bug.
     #[error("internal error: the fetch was lost")]
     Lost,
@@ -21,7 +24,7 @@ impl<E: Failure> Failure for Error<E> {
     fn is_outage(&self) -> bool {
         match self {
             Self::Fetch(error) => error.is_outage(),
-            Self::Deadline => true,
+            Self::Deadline | Self::NoPlace => true,
             Self::Lost => false,
         }
     }

@@ -21,6 +21,8 @@ pub struct ReadOptions {
     pub deadline: Instant,
     /// Whether it wants an answer that was read after it asked (`Cache-Control: no-cache`).
     pub no_cache: bool,
+    /// Whether it may not wait for a fetch, since no place to wait is free (`server.max_waiting`).
+    pub memory_only: bool,
     /// How old an answer it takes if no new one can be had (`Cache-Control: stale-if-error=…`). `None`: as old as the
     /// limits allow.
     pub stale_if_error: Option<Duration>,
@@ -39,6 +41,8 @@ pub(super) struct Standby<V> {
 pub(super) enum Look<V, B> {
     Answered(Found<V>),
     Boarded(B),
+    /// Memory has no answer, and the caller may not wait for one.
+    NoPlace,
 }
 
 /// The end of waiting for a flight.
@@ -90,6 +94,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
         });
         match look {
             Look::Answered(found) => Ok(self.counted(found)),
+            Look::NoPlace => Err(Error::NoPlace),
             Look::Boarded((waiter, source)) => Ok(self.counted(match self.wait(waiter, options, &standby).await? {
                 Waited::Landed(answer) => self.found(answer, source),
                 Waited::Instead(old) => old,
@@ -135,6 +140,10 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
             && (self.0.way)() == Way::Closed
         {
             return Look::Answered(stale(old));
+        }
+        if options.memory_only {
+            let old = standby.old.as_ref().filter(|_| !options.no_cache);
+            return old.map_or(Look::NoPlace, |old| Look::Answered(stale(old)));
         }
         let mut flights = self.0.flights();
         if let Some(found) = self.hit(key, options) {

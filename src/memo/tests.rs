@@ -72,6 +72,7 @@ fn asked_for(seconds: u64) -> ReadOptions {
     ReadOptions {
         deadline: Instant::now() + Duration::from_secs(seconds),
         no_cache: false,
+        memory_only: false,
         stale_if_error: None,
         caller: CallerKey::default(),
     }

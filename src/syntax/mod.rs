@@ -8,6 +8,7 @@ mod host_pattern;
 mod label_selector;
 mod list_filter;
 mod names;
+mod network;
 mod quantity;
 
 pub use go_duration::{format_go_duration, parse_go_duration};
@@ -15,4 +16,5 @@ pub use host_pattern::{BadHostPattern, HostPattern};
 pub use label_selector::{InvalidSelector, LabelSelector};
 pub use list_filter::{ENV_NAME, ENV_VERSION, ListFilter, OWNER, Phase, TTL};
 pub use names::{Invalid, LabelValue, NamePrefix, ObjectName, TemplateName, check_label_key};
+pub use network::{BadNetwork, Network};
 pub use quantity::Quantity;

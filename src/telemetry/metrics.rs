@@ -4,7 +4,6 @@
 //! closed sets (verbs, resources, status codes, route patterns), never names of objects or callers. Units are base
 //! units, except for the one histogram that dashboards of the reference controller know.
 
-use super::logger::DROPPED;
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -12,6 +11,7 @@ use prometheus::{
     TextEncoder,
 };
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// Buckets for durations in seconds: from an answer out of memory (0.1 ms) to the default deadline (25 s).
 pub const SECONDS: [f64; 12] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 10.0, 25.0];
@@ -21,6 +21,12 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Why building a metric cannot fail: names and labels are constants that the first start has checked.
 const VALID: &str = "metric names are constant, valid and unique";
+
+/// Log lines that were dropped. The logger belongs to the process, not to a replica in it.
+pub(super) static LOG_LINES_DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
+    let help = "Log lines that were dropped because standard error was not read.";
+    IntCounter::new("aenv_controller_log_lines_dropped_total", help).expect(VALID)
+});
 
 /// A label value from a closed set.
 pub trait Label: Copy + 'static {
@@ -42,7 +48,7 @@ impl Registry {
         let info =
             registry.gauge_vec("aenv_controller_build_info", "Always 1; names the running version.", &["version"]);
         info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        registry.0.register(Box::new(DROPPED.clone())).expect(VALID);
+        registry.0.register(Box::new(LOG_LINES_DROPPED.clone())).expect(VALID);
         #[cfg(target_os = "linux")]
         {
             let process = prometheus::process_collector::ProcessCollector::for_self();

@@ -237,3 +237,110 @@ async fn a_thousand_callers_of_a_hung_api_server_are_told_the_truth_and_livez_an
     }
     waiting(&controller, 0.0).await;
 }
+
+/// Callers who have sent the head of a create and a part of its body.
+async fn stalled_bodies(controller: &Controller, count: usize, length: usize, sent: usize) -> Vec<Wire> {
+    let mut callers = Vec::new();
+    for _ in 0..count {
+        let mut wire = Wire::to(controller).await;
+        wire.write(&format!("POST /pods HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n")).await;
+        // The other side may have refused it already.
+        let _hung_up = wire.0.write_all(" ".repeat(sent).as_bytes()).await;
+        callers.push(wire);
+    }
+    callers
+}
+
+/// A create that the sandbox takes.
+async fn create(controller: &Controller) -> Answer {
+    let image = serde_json::json!([{"type": "image", "content": "registry.example.com/aenv/tides:3.4"}]);
+    controller.post("/pods", &serde_json::json!({"name": "tides", "artifacts": image})).await
+}
+
+#[tokio::test]
+async fn heads_without_a_body_take_no_place() {
+    let (_server, _cluster, controller) = started(&[("server.max_waiting", "4")]).await;
+    let _stalled = stalled_bodies(&controller, 40, 700, 1).await;
+    assert_eq!(controller.get("/pods").await.status, 200);
+    assert_eq!(create(&controller).await.status, 201);
+    assert_eq!(controller.metric("aenv_controller_http_requests_in_flight").await, 0.0);
+}
+
+#[tokio::test]
+async fn without_a_place_a_kept_list_is_still_answered() {
+    let keys = [("server.max_waiting", "1"), ("memo.list_ttl_ms", "60000")];
+    let (server, _cluster, controller) = started(&keys).await;
+    assert_eq!(controller.get("/pods").await.status, 200);
+    server.set_faults(Faults { hang: true, ..Faults::default() });
+    let waits = tokio::spawn(controller.request(Method::GET, "/services").send());
+    waiting(&controller, 1.0).await;
+    let calls = server.calls().total + server.calls().in_flight;
+    let kept = controller.get("/pods").await;
+    assert_eq!((kept.status.as_u16(), kept.body["data"].as_array().map(Vec::len)), (200, Some(3)));
+    assert_eq!(controller.get("/pods?envName=weather").await.status, 200, "narrowed from the kept list");
+    for (method, path) in [(Method::GET, "/pods/other"), (Method::DELETE, "/pods/weather-0")] {
+        let refused = send(controller.request(method, path)).await;
+        assert!(refused.failure(503).contains("server.max_waiting"), "{:?}", refused.body);
+    }
+    assert_eq!(server.calls().total + server.calls().in_flight, calls);
+    waits.abort();
+}
+
+#[tokio::test]
+async fn large_bodies_that_stall_are_bounded_together_and_keep_no_small_one_out() {
+    let keys = [("server.max_bodies_bytes", "4194304"), ("server.body_timeout_ms", "20000")];
+    let (_server, _cluster, controller) = started(&keys).await;
+    let stalled = stalled_bodies(&controller, 12, 900_000, 800_000).await;
+    let refused = async {
+        for mut wire in stalled {
+            let mut answer = vec![0; 4096];
+            if let Ok(Ok(read @ 1..)) = timeout(Duration::from_secs(3), wire.0.read(&mut answer)).await {
+                return String::from_utf8_lossy(&answer[..read]).into_owned();
+            }
+        }
+        panic!("none of them is refused")
+    };
+    let (refused, made) = tokio::join!(refused, timeout(Duration::from_secs(2), create(&controller)));
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("server.max_bodies_bytes"), "{refused}");
+    assert!(refused.contains("retry-after: 1\r\n") && refused.contains("connection: close\r\n"), "{refused}");
+    assert_eq!(made.expect("a small one is not held up").status, 201);
+}
+
+/// A list of a few megabytes, and callers who ask for it many times over and read nothing.
+async fn callers_who_do_not_read(keys: &[(&str, &str)], count: usize) -> (ApiServer, Cluster, Controller, Vec<Wire>) {
+    let (server, cluster, controller) = started(keys).await;
+    let label = "x".repeat(60);
+    let pods = (0..1_500).map(|n| seed::pod(format!("tides-{label}-{n}")).env("tides"));
+    seed::create_all(&cluster, pods).await;
+    let mut callers = Vec::new();
+    for _ in 0..count {
+        let mut wire = Wire::to(&controller).await;
+        wire.write(&"GET /pods HTTP/1.1\r\nhost: x\r\n\r\n".repeat(60)).await;
+        callers.push(wire);
+    }
+    (server, cluster, controller, callers)
+}
+
+#[tokio::test]
+async fn a_caller_who_does_not_read_its_answer_is_hung_up_on() {
+    let (_server, _cluster, controller, callers) =
+        callers_who_do_not_read(&[("server.write_timeout_ms", "500")], 2).await;
+    // Time enough for the answers to fill what the system holds, and for the time-out.
+    sleep(Duration::from_secs(4)).await;
+    for mut caller in callers {
+        let mut rest = Vec::new();
+        let end = timeout(PATIENCE, caller.0.read_to_end(&mut rest)).await.expect("the connection is closed");
+        let whole = String::from_utf8_lossy(&rest).matches("HTTP/1.1 200").count();
+        assert!(end.is_err() || whole < 60, "all of it has been sent: {whole}");
+    }
+    assert_eq!(controller.get("/pods").await.status, 200);
+}
+
+#[tokio::test]
+async fn callers_who_do_not_read_do_not_hold_up_the_end() {
+    let keys = [("server.write_timeout_ms", "600000"), ("server.drain_ms", "120000")];
+    let (_server, _cluster, controller, callers) = callers_who_do_not_read(&keys, 3).await;
+    sleep(Duration::from_secs(1)).await;
+    timeout(Duration::from_secs(20), controller.stop()).await.expect("it ends long before the drain does");
+    drop(callers);
+}

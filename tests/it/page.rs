@@ -80,7 +80,6 @@ async fn other_methods_are_405() {
             assert_eq!(answer.header("allow"), allowed);
         }
     }
-    controller.get("/status?verbose=true").await.failure(400);
 }
 
 async fn the_picture_follows_what_is_asked_and_asks_nothing(cluster: Cluster) {

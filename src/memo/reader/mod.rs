@@ -173,6 +173,7 @@ impl<O: Origin> Reader<O> {
             let Boarded { waiter, source, gathered } = match look {
                 Look::Answered(found) => return Ok(self.memo.counted(found)),
                 Look::Boarded(boarded) => boarded,
+                Look::NoPlace => return Err(Error::NoPlace),
             };
             let answer = match self.memo.wait(waiter, options, &standby).await {
                 Ok(Waited::Landed(answer)) => answer,

@@ -12,7 +12,6 @@ mod queue;
 mod text;
 
 pub use directives::{BadDirectives, Directives};
-pub use queue::DROPPED;
 
 use env_filter::Filter;
 use env_logger::{Target, WriteStyle};

@@ -3,23 +3,14 @@
 //! A reader of standard error that stalls (a full pipe, a stopped terminal) stalls that thread and nobody else. Lines
 //! beyond the bound are dropped and counted; the next line that is written says how many.
 
-use prometheus::IntCounter;
+use crate::telemetry::metrics::LOG_LINES_DROPPED;
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 /// The most bytes of lines that wait to be written: some 8,000 lines of requests.
 const MAX_BYTES: usize = 1 << 20;
-
-/// Log lines that were dropped since the start of the process.
-pub static DROPPED: LazyLock<IntCounter> = LazyLock::new(|| {
-    IntCounter::new(
-        "aenv_controller_log_lines_dropped_total",
-        "Log lines that were dropped because standard error was not read.",
-    )
-    .expect("the name of the metric is valid")
-});
 
 /// The lines that wait. Cheap to clone; clones share it.
 #[derive(Clone, Default)]
@@ -68,7 +59,7 @@ impl Queue {
         let mut state = self.state();
         if state.lines.len() + line.len() > MAX_BYTES {
             state.dropped += 1;
-            DROPPED.inc();
+            LOG_LINES_DROPPED.inc();
         } else {
             state.lines.extend_from_slice(line);
             self.0.filled.notify_one();
@@ -154,12 +145,12 @@ mod tests {
                 format!("{count} log lines were dropped\n").into_bytes()
             })
             .unwrap();
-        let before = DROPPED.get();
+        let before = LOG_LINES_DROPPED.get();
         let line = format!("{}\n", "x".repeat(199));
         // More than the queue and the writer's hands hold; none of these calls waits.
         (0..LINES).for_each(|_| queue.write_all(line.as_bytes()).unwrap());
         Queue::flush(&queue, Duration::from_millis(1));
-        let dropped = DROPPED.get() - before;
+        let dropped = LOG_LINES_DROPPED.get() - before;
         assert!(dropped > 0);
         drop(go_on);
         Queue::flush(&queue, Duration::from_secs(60));

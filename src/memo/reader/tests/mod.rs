@@ -47,6 +47,7 @@ fn options() -> ReadOptions {
     ReadOptions {
         deadline: Instant::now() + Duration::from_secs(25),
         no_cache: false,
+        memory_only: false,
         stale_if_error: None,
         caller: CallerKey::default(),
     }
