@@ -125,11 +125,10 @@ impl<T> FairQueue<T> {
 
     /// Takes out all waiters of which `goes` says so.
     pub(super) fn extract(&mut self, mut goes: impl FnMut(&T) -> bool) -> Vec<T> {
-        let mut gone: Vec<T> =
-            self.continuing.extract_if(.., |_, waiter| goes(waiter)).map(|(_, waiter)| waiter).collect();
+        let mut gone = take_out(&mut self.continuing, &mut goes);
         let turns = &mut self.turns;
         self.callers.retain(|_, waiting| {
-            gone.extend(waiting.waiters.extract_if(.., |_, waiter| goes(waiter)).map(|(_, waiter)| waiter));
+            gone.extend(take_out(&mut waiting.waiters, &mut goes));
             if waiting.waiters.is_empty() {
                 turns.remove(&waiting.turn);
             }
@@ -138,6 +137,11 @@ impl<T> FairQueue<T> {
         self.len -= gone.len();
         gone
     }
+}
+
+fn take_out<T>(waiters: &mut BTreeMap<u64, T>, mut goes: impl FnMut(&T) -> bool) -> Vec<T> {
+    let gone: Vec<u64> = waiters.iter().filter(|(_, waiter)| goes(waiter)).map(|(arrival, _)| *arrival).collect();
+    gone.iter().filter_map(|arrival| waiters.remove(arrival)).collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod gateway;
 mod gateway_writes;
 mod gathering;
 mod hostile;
+mod lanes;
 mod lists;
 mod live_smoke;
 mod logging;
