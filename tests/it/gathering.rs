@@ -35,12 +35,14 @@ async fn get_all(controller: &Controller, path: &str, names: &[String]) -> Vec<A
 async fn pollers_share_lists_while_others_create_and_list() {
     let (_server, cluster, controller) = started(0, 300).await;
     let names = names(&cluster, "/pods").await;
+    let artifacts = json!([{"type": "image", "content": "registry.example.com/weather:1"}]);
+    let weather = json!({"name": "weather", "version": "1", "artifacts": artifacts});
     let rounds = 4;
     for round in 1..=rounds {
         for answer in get_all(&controller, "/pods", &names).await {
             assert_eq!(answer.status, 200, "{answer:?}");
         }
-        let made = controller.post("/pods", &json!({"envName": "weather", "image": "weather:1"})).await;
+        let made = controller.post("/pods", &weather).await;
         assert_eq!(made.status, 201, "{made:?}");
         let id = made.body["data"]["id"].as_str().unwrap().to_owned();
         assert!(controller.ids("/pods").await.contains(&id), "a new instance is in the next list");
@@ -74,7 +76,8 @@ async fn names_that_do_not_exist_cost_a_list_and_are_told_as_the_api_server_tell
         assert!(message.ends_with(r#"" not found"#), "{message}");
     }
     let calls = cluster.calls();
-    assert!(calls.of("get", "pods") <= SCOUTS && calls.of("list", "pods") <= 10, "{calls:?}");
+    // Those that come when a list is at hand, but a second old, are counted from the beginning.
+    assert!(calls.of("get", "pods") <= 2 * SCOUTS && calls.of("list", "pods") <= 10, "{calls:?}");
     assert_eq!(controller.ids("/pods").await.len(), 300);
 }
 
