@@ -7,6 +7,7 @@ pub mod environment;
 pub mod gateway;
 pub mod instances;
 pub mod labels;
+pub mod once_only;
 pub mod rows;
 pub mod services;
 pub mod sweep;

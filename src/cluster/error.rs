@@ -119,6 +119,12 @@ impl Error {
         Self::of_object(StatusCode::CONFLICT, "Conflict", resource, name, "is being deleted")
     }
 
+    /// A name that was derived from an Idempotency-Key, and belongs to the object of another request.
+    pub(crate) fn key_reused(resource: Resource, name: &ObjectName) -> Self {
+        let what = "was made by another request with this Idempotency-Key; use another key for another request";
+        Self::of_object(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", resource, name, what)
+    }
+
     fn of_object(status: StatusCode, reason: &str, resource: Resource, name: &ObjectName, what: &str) -> Self {
         let message = format!("{} \"{name}\" {what}", resource.qualified());
         Self::Answered { status, reason: reason.to_owned(), message, retry_after: None }

@@ -4,7 +4,7 @@
 use super::ask::{Answer, Ask};
 use super::error::ApiError;
 use super::query::{DeleteQuery, NoQuery, PodsQuery, Query, ServicesQuery, in_env, object_name};
-use super::write::{done, shown};
+use super::write::{created, done, shown};
 use super::{pods, services};
 use crate::aenv::environment::{CreateRequest, Rejected, Source};
 use crate::aenv::rows::{ListShape, OneShape};
@@ -43,7 +43,7 @@ pub(super) async fn get_instance(ask: Ask, id: Path<String>, _: Query<NoQuery>) 
 
 pub(super) async fn create_service(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {
     let spec = describe(&ask, body, |source| ask.api.services.parse(source)).await?;
-    Ok(shown(StatusCode::OK, &services::create(&ask, spec).await?, OneShape::Gateway))
+    Ok(created(StatusCode::OK, &services::create(&ask, spec).await?, OneShape::Gateway))
 }
 
 pub(super) async fn update_service(ask: Ask, id: Path<String>, _: Query<NoQuery>, body: Payload) -> Answer {
@@ -57,7 +57,7 @@ pub(super) async fn delete_service(ask: Ask, id: Path<String>, query: Query<Dele
 
 pub(super) async fn create_instance(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {
     let spec = describe(&ask, body, |source| ask.api.instances.parse(source)).await?;
-    Ok(shown(StatusCode::OK, &pods::create(&ask, spec).await?, OneShape::Gateway))
+    Ok(created(StatusCode::OK, &pods::create(&ask, spec).await?, OneShape::Gateway))
 }
 
 pub(super) async fn delete_instance(ask: Ask, id: Path<String>, _: Query<NoQuery>) -> Answer {

@@ -3,9 +3,10 @@
 use super::ask::{Answer, Ask};
 use super::error::ApiError;
 use super::query::{NoQuery, PodsQuery, Query, object_name};
-use super::write::{Write, done, shown};
+use super::write::{Write, created, done, idempotency_key};
 use crate::aenv::environment::{Document, InstanceSpec, Source};
 use crate::aenv::instances::InstanceRow;
+use crate::aenv::once_only::Created;
 use crate::aenv::rows::{ListShape, One, OneShape, Rows};
 use crate::memo::Found;
 use crate::syntax::{ListFilter, ObjectName};
@@ -25,7 +26,7 @@ pub(super) async fn create_pod(ask: Ask, _: Query<NoQuery>, body: Payload) -> An
     let body = Document::parse(&ask.read(body).await?)?;
     let (spec, warnings) = ask.api.instances.parse(Source::body(&body))?;
     ask.warn(warnings);
-    Ok(shown(StatusCode::CREATED, &create(&ask, spec).await?, OneShape::Detail))
+    Ok(created(StatusCode::CREATED, &create(&ask, spec).await?, OneShape::Detail))
 }
 
 pub(super) async fn delete_pod(ask: Ask, name: Path<String>, _: Query<NoQuery>) -> Answer {
@@ -43,10 +44,11 @@ pub(super) async fn find(ask: &Ask, filter: ListFilter, expired: bool) -> Result
     })
 }
 
-pub(super) async fn create(ask: &Ask, spec: InstanceSpec) -> Result<One<InstanceRow>, ApiError> {
+pub(super) async fn create(ask: &Ask, spec: InstanceSpec) -> Result<Created<One<InstanceRow>>, ApiError> {
+    let key = idempotency_key(ask)?;
     let mut write = Write::begin(ask, "create", "instance", None, spec.owner.clone());
-    let made = ask.api.instances.create_instance(spec, ask.write()).await;
-    write.name(made.as_ref().ok().map(One::name));
+    let made = ask.api.instances.create_instance(spec, key, ask.write()).await;
+    write.name(made.as_ref().ok().map(|made| made.object.name()));
     write.end(made)
 }
 

@@ -3,8 +3,9 @@
 use super::ask::{Answer, Ask};
 use super::error::ApiError;
 use super::query::{DeleteQuery, NoQuery, Query, ServicesQuery, object_name};
-use super::write::{Write, done, shown};
+use super::write::{Write, created, done, idempotency_key, shown};
 use crate::aenv::environment::{Document, ServiceChange, ServiceName, ServiceSpec, Source};
+use crate::aenv::once_only::Created;
 use crate::aenv::rows::{ListShape, One, OneShape};
 use crate::aenv::services::ServiceRow;
 use crate::syntax::ObjectName;
@@ -25,7 +26,7 @@ pub(super) async fn create_service(ask: Ask, _: Query<NoQuery>, body: Payload) -
     let body = Document::parse(&ask.read(body).await?)?;
     let (spec, warnings) = ask.api.services.parse(Source::body(&body))?;
     ask.warn(warnings);
-    Ok(shown(StatusCode::CREATED, &create(&ask, spec).await?, OneShape::Detail))
+    Ok(created(StatusCode::CREATED, &create(&ask, spec).await?, OneShape::Detail))
 }
 
 pub(super) async fn update_service(ask: Ask, name: Path<String>, _: Query<NoQuery>, body: Payload) -> Answer {
@@ -37,14 +38,15 @@ pub(super) async fn delete_service(ask: Ask, name: Path<String>, query: Query<De
     done(true)
 }
 
-pub(super) async fn create(ask: &Ask, spec: ServiceSpec) -> Result<One<ServiceRow>, ApiError> {
+pub(super) async fn create(ask: &Ask, spec: ServiceSpec) -> Result<Created<One<ServiceRow>>, ApiError> {
+    let key = idempotency_key(ask)?;
     let given = match &spec.name {
         ServiceName::Given(name) => Some(name.clone()),
         ServiceName::Generated(_) => None,
     };
     let mut write = Write::begin(ask, "create", "service", given, spec.owner.clone());
-    let made = ask.api.services.create_service(spec, ask.write()).await;
-    write.name(made.as_ref().ok().map(One::name));
+    let made = ask.api.services.create_service(spec, key, ask.write()).await;
+    write.name(made.as_ref().ok().map(|made| made.object.name()));
     write.end(made)
 }
 

@@ -3,19 +3,47 @@
 use super::ask::{Answer, Ask};
 use super::error::{ApiError, mime};
 use crate::aenv::envelope::Envelope;
+use crate::aenv::once_only::{Created, IdempotencyKey};
 use crate::aenv::rows::{One, OneShape, Row};
 use crate::cluster::Failed;
 use crate::credentials::Caller;
 use crate::syntax::{LabelValue, ObjectName};
 use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 use std::borrow::Cow;
 use tokio::time::Instant;
 
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENT_REPLAY: HeaderName = HeaderName::from_static("idempotent-replay");
+
 /// The answer that shows what was written.
 pub(super) fn shown<R: Row>(status: StatusCode, one: &One<R>, shape: OneShape) -> HttpResponse {
     HttpResponseBuilder::new(status).content_type(mime()).body(one.render(shape).body().clone())
+}
+
+/// The answer that shows what was created, now or by an earlier request with the same key.
+pub(super) fn created<R: Row>(status: StatusCode, created: &Created<One<R>>, shape: OneShape) -> HttpResponse {
+    let mut response = shown(status, &created.object, shape);
+    if created.replayed {
+        response.headers_mut().insert(IDEMPOTENT_REPLAY, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// The `Idempotency-Key` of a create, if it has one.
+pub(super) fn idempotency_key(ask: &Ask) -> Result<Option<IdempotencyKey>, ApiError> {
+    let mut values = ask.http.headers().get_all(IDEMPOTENCY_KEY);
+    let Some(value) = values.next() else { return Ok(None) };
+    let caller = caller(&ask.http).flatten().map(|name| name.to_string());
+    let key = value.to_str().ok().filter(|_| values.next().is_none());
+    match key.and_then(|text| IdempotencyKey::new(text, caller)) {
+        Some(key) => Ok(Some(key)),
+        None => Err(ApiError::BadRequest(
+            "Idempotency-Key: one key of 1 to 255 visible ASCII characters is needed".to_owned(),
+        )),
+    }
 }
 
 /// The answer to a write that leaves nothing to show.

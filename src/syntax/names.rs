@@ -132,6 +132,8 @@ impl NamePrefix {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     /// How many follow: two billion names, as the controller has always made them.
     const RANDOM: usize = 6;
+    /// How many follow if they are derived: 3.7 * 10^15 names.
+    const DERIVED: usize = 10;
 
     /// A prefix with which `check`, such as [`ObjectName::new`], takes every name.
     ///
@@ -144,9 +146,20 @@ impl NamePrefix {
     /// The name that the low bits of `random` choose.
     #[must_use]
     pub fn name(&self, random: u64) -> ObjectName {
+        self.spelt(random, Self::RANDOM)
+    }
+
+    /// The name that `seed` stands for. It has more characters than a random one, if there is room for them in a DNS
+    /// label: a random name that is taken is drawn again, but this one is the only one.
+    pub fn derived_name(&self, seed: u64) -> ObjectName {
+        let room = self.0.len() + Self::DERIVED <= DNS_LABEL_MAX;
+        self.spelt(seed, if room { Self::DERIVED } else { Self::RANDOM })
+    }
+
+    fn spelt(&self, seed: u64, length: usize) -> ObjectName {
         let mut name = String::from(&*self.0);
-        let mut rest = random;
-        for _ in 0..Self::RANDOM {
+        let mut rest = seed;
+        for _ in 0..length {
             let (next, digit) = (rest / 36, rest % 36);
             name.push(usize::try_from(digit).map_or('x', |digit| char::from(Self::ALPHABET[digit])));
             rest = next;

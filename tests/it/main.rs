@@ -22,6 +22,7 @@ mod live_smoke;
 mod logging;
 mod manifests;
 mod monitoring;
+mod once_only;
 mod openapi;
 mod overload;
 mod page;

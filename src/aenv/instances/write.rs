@@ -3,14 +3,14 @@
 use super::view::InstanceRow;
 use super::{Instances, build};
 use crate::aenv::environment::{InstanceSpec, Known, Rejected, Source};
+use crate::aenv::once_only::{Created, IdempotencyKey, generated_name};
 use crate::aenv::rows::{Interner, Listing, One};
 use crate::aenv::warnings::Warnings;
 use crate::call::Call;
-use crate::cluster::{Creation, Error, Failed, Intent, Resource, slim};
+use crate::cluster::{Creation, Earlier, Error, Failed, Fingerprint, Intent, Resource, slim};
 use crate::syntax::ObjectName;
 use jiff::Timestamp;
 use std::sync::Arc;
-use uuid::Uuid;
 
 const CREATE_POD: &str = "failed to create pod";
 const DELETE_POD: &str = "failed to delete Pod";
@@ -32,25 +32,40 @@ impl Instances {
         Ok((spec, warnings))
     }
 
-    /// Makes the Pod of `spec`, under a name of its own.
+    /// Makes the Pod of `spec`, under a name of its own; with `key` at most once, however often it is asked for.
     ///
     /// # Errors
     /// [`Failed`].
-    pub async fn create_instance(&self, spec: InstanceSpec, call: Call) -> Result<One<InstanceRow>, Failed> {
+    pub async fn create_instance(
+        &self,
+        spec: InstanceSpec,
+        key: Option<IdempotencyKey>,
+        call: Call,
+    ) -> Result<Created<One<InstanceRow>>, Failed> {
         let gone = || Failed::to(CREATE_POD)(Error::Internal(format!("the template {} is gone", spec.template)));
         let template = self.templates.current().pod(&spec.template).cloned().ok_or_else(gone)?;
-        let name = spec.name.name(Uuid::new_v4().as_u64_pair().1);
+        let name = generated_name(&spec.name, key.as_ref());
         let pod = build::pod(template, &name, &spec);
+        let intent = match &key {
+            Some(key) => Intent::of(Fingerprint::of(&(&pod, key)).map_err(Failed::to(CREATE_POD))?).repeatable(),
+            None => Intent::default(),
+        };
         let write = self.reader.begin_write(&name);
         let make = move |creation: Arc<Creation>, call: Call| async move {
-            let pod = creation.create::<slim::Pod>(Resource::Pods, &name, &pod, CREATE_POD, &call).await?;
-            Ok(One::new(InstanceRow::new(pod, Timestamp::now(), &mut Interner::default())))
+            let row = |pod| One::new(InstanceRow::new(pod, Timestamp::now(), &mut Interner::default()));
+            match creation.create::<slim::Pod>(Resource::Pods, &name, &pod, CREATE_POD, &call).await {
+                Ok(pod) => Ok(Created::now(row(pod))),
+                Err(failed) if key.is_some() && failed.source.is_already_exists() => {
+                    find_earlier(&creation, &name, failed, &call).await.map(|pod| Created::earlier(row(pod)))
+                }
+                Err(failed) => Err(failed),
+            }
         };
-        let changed = move |stored: Option<&One<InstanceRow>>| match stored {
-            Some(stored) => write.stored(Listing::Single(stored.clone())),
+        let changed = move |stored: Option<&Created<One<InstanceRow>>>| match stored {
+            Some(stored) => write.stored(Listing::Single(stored.object.clone())),
             None => write.touched(),
         };
-        self.writer.all_or_nothing(CREATE_POD, call, Intent::default(), make, changed).await
+        self.writer.all_or_nothing(CREATE_POD, call, intent, make, changed).await
     }
 
     /// Removes the Pod `name`.
@@ -72,5 +87,15 @@ impl Instances {
             }
         };
         self.writer.finish(DELETE_POD, call, delete).await
+    }
+}
+
+/// The Pod that an earlier create with the same key has made. Fails with `taken` if it is gone meanwhile.
+async fn find_earlier(creation: &Creation, name: &ObjectName, taken: Failed, call: &Call) -> Result<slim::Pod, Failed> {
+    let failed = Failed::to(CREATE_POD);
+    match creation.earlier(Resource::Pods, name, &call.clone().continuing()).await.map_err(&failed)? {
+        Earlier::Same(stored) => stored.decode().map_err(&failed),
+        Earlier::Other => Err(failed(Error::key_reused(Resource::Pods, name))),
+        Earlier::NotFound => Err(taken),
     }
 }

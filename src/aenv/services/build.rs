@@ -4,6 +4,7 @@
 
 use crate::aenv::container::set_variables;
 use crate::aenv::environment::{Amount, ServiceSpec, Storage};
+use crate::aenv::once_only::IdempotencyKey;
 use crate::aenv::templates::Templates;
 use crate::cluster::{Error, Fingerprint};
 use crate::syntax::Quantity;
@@ -26,9 +27,13 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// By which the same create, asked again, knows them.
-    pub(super) fn fingerprint(&self) -> Result<Fingerprint, Error> {
-        Fingerprint::of(&(self.claim.as_ref().map(|(_, claim)| claim), &self.deployment, &self.service))
+    /// By which the same create, asked again with the same `key` or both times without one, knows them.
+    pub(super) fn fingerprint(&self, key: Option<&IdempotencyKey>) -> Result<Fingerprint, Error> {
+        let objects = (self.claim.as_ref().map(|(_, claim)| claim), &self.deployment, &self.service);
+        match key {
+            Some(key) => Fingerprint::of(&(objects, key)),
+            None => Fingerprint::of(&objects),
+        }
     }
 }
 

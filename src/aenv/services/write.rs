@@ -5,17 +5,17 @@ use super::build::{self, Objects};
 use super::read::{Fetch, GET_DEPLOYMENT};
 use super::view::ServiceRow;
 use crate::aenv::environment::{Rejected, ServiceChange, ServiceName, ServiceSpec, ServiceTemplate, Source};
+use crate::aenv::once_only::{Created, IdempotencyKey, generated_name};
 use crate::aenv::rows::{Interner, Listing, One};
 use crate::aenv::warnings::Warnings;
 use crate::call::Call;
-use crate::cluster::{Creation, Earlier, Failed, Intent, Resource, slim};
+use crate::cluster::{Creation, Earlier, Error, Failed, Intent, Resource, slim};
 use crate::syntax::ObjectName;
 use http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
-use uuid::Uuid;
 
 const ENSURE_CLAIM: &str = "failed to ensure PVC";
 const CREATE_DEPLOYMENT: &str = "failed to create deployment";
@@ -43,28 +43,43 @@ impl Services {
     }
 
     /// Makes the Deployment, the Service and, if it does not exist yet, the claim of `spec`: all of them or none. A
-    /// Deployment that the same create has left without its Service is completed.
+    /// Deployment that the same create has left without its Service is completed. With `key` they are made at most once,
+    /// however often it is asked for.
     ///
     /// # Errors
     /// [`Failed`]; a name that is taken is the API server's 409.
-    pub async fn create_service(&self, spec: ServiceSpec, call: Call) -> Result<One<ServiceRow>, Failed> {
+    pub async fn create_service(
+        &self,
+        spec: ServiceSpec,
+        key: Option<IdempotencyKey>,
+        call: Call,
+    ) -> Result<Created<One<ServiceRow>>, Failed> {
         let (fetch, templates) = (Arc::clone(self.reader.origin()), self.templates.current());
         let name = match &spec.name {
             ServiceName::Given(name) => name.clone(),
-            ServiceName::Generated(prefix) => prefix.name(Uuid::new_v4().as_u64_pair().1),
+            ServiceName::Generated(prefix) => generated_name(prefix, key.as_ref()),
         };
         let objects = build::objects(&templates, &name, &spec);
-        let intent = Intent::of(objects.fingerprint().map_err(Failed::to(CREATE_DEPLOYMENT))?);
+        let fingerprint = objects.fingerprint(key.as_ref()).map_err(Failed::to(CREATE_DEPLOYMENT))?;
+        let intent = Intent::of(fingerprint);
+        let intent = if key.is_some() { intent.repeatable() } else { intent };
+        let derived = key.is_some() && matches!(spec.name, ServiceName::Generated(_));
         let write = self.reader.begin_write(&name);
         let make = move |creation: Arc<Creation>, call: Call| async move {
-            create(&fetch, &creation, &objects, &name, &call).await
+            match create(&fetch, &creation, &objects, &name, &call).await {
+                Err(failed) if key.is_some() && failed.source.is_already_exists() => {
+                    find_earlier(&fetch, &creation, &name, failed, derived, &call).await.map(Created::earlier)
+                }
+                outcome => outcome.map(Created::now),
+            }
         };
-        let changed = move |stored: Option<&One<ServiceRow>>| match stored {
-            Some(stored) => write.stored(Listing::Single(stored.clone())),
+        let changed = move |stored: Option<&Created<One<ServiceRow>>>| match stored {
+            Some(stored) => write.stored(Listing::Single(stored.object.clone())),
             None => write.touched(),
         };
-        let stored = self.writer.all_or_nothing(CREATE_DEPLOYMENT, call, intent, make, changed).await?;
-        Ok(One::new(stored.row().clone().without_variables()))
+        let Created { object, replayed } =
+            self.writer.all_or_nothing(CREATE_DEPLOYMENT, call, intent, make, changed).await?;
+        Ok(Created { object: One::new(object.row().clone().without_variables()), replayed })
     }
 
     /// Changes replicas, image and environment variables of every container, as far as `change` says.
@@ -160,6 +175,30 @@ async fn complete(
     log::info!("completing the service {name}, of which an earlier create has left the Deployment");
     let taken_over = creation.take_over(Resource::Deployments, name, stored, Resource::Services, call).await;
     taken_over.map_err(Failed::to(CREATE_DEPLOYMENT))
+}
+
+/// The service that an earlier create with the same key has made. Fails with `taken` if the name, which is not `derived` from
+/// the key, is somebody else's, or if the service is gone meanwhile.
+async fn find_earlier(
+    fetch: &Fetch,
+    creation: &Creation,
+    name: &ObjectName,
+    taken: Failed,
+    derived: bool,
+    call: &Call,
+) -> Result<One<ServiceRow>, Failed> {
+    let call = &call.clone().continuing();
+    let failed = Failed::to(CREATE_DEPLOYMENT);
+    let deployment = match creation.earlier(Resource::Deployments, name, call).await.map_err(&failed)? {
+        Earlier::Same(stored) => stored.decode::<slim::Deployment>().map_err(&failed)?,
+        Earlier::Other if derived => return Err(failed(Error::key_reused(Resource::Deployments, name))),
+        Earlier::Other | Earlier::NotFound => return Err(taken),
+    };
+    let service = match creation.earlier(Resource::Services, name, call).await.map_err(Failed::to(CREATE_SERVICE))? {
+        Earlier::Same(stored) => stored.decode::<slim::Service>().map_err(Failed::to(CREATE_SERVICE))?,
+        Earlier::Other | Earlier::NotFound => return Err(taken),
+    };
+    Ok(One::new(ServiceRow::new(deployment, Some(fetch.url(&service)), Timestamp::now(), &mut Interner::default())))
 }
 
 async fn update(
