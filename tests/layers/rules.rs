@@ -134,8 +134,6 @@ pub(crate) const RULES: Rules = Rules {
         ("zstd", &["src/aenv/rows/rendering.rs"]),
     ],
     circles: &[
-        ("http::waiting", "http::api"),
-        ("http::waiting", "http::routes"),
         ("aenv::templates::tree", "aenv::templates::yaml"),
         ("aenv::templates::yaml", "aenv::templates::fault"),
         ("sandbox::status", "sandbox::list"),
