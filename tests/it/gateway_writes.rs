@@ -138,7 +138,7 @@ async fn an_environment_that_cannot_be_deployed_is_told_and_costs_nothing() {
     let (server, _cluster, controller) = asking(hub.url(), &[]).await;
     let answer = controller.post("/env-service", &json!({"envName": "tides@9"})).await;
     let message = answer.failure(422);
-    assert!(message.contains("tides@9") && message.contains("deployConfig.cpuLimit"), "{message}");
+    assert!(message.contains("tides@9") && message.contains("deploy_config.cpuLimit"), "{message}");
     assert_eq!(server.calls().total, 0);
 }
 

@@ -129,10 +129,11 @@ async fn a_page_that_fails_is_never_a_part_of_a_list() {
 #[tokio::test]
 async fn a_service_list_that_fails_fails_the_answer() {
     let (server, _cluster, controller) = started(&[("retry.max_attempts", "1")]).await;
-    for resource in ["services", "deployments"] {
+    // The CLI takes every failure with the word "deployment" for a service that does not exist.
+    for (resource, told) in [("services", "services"), ("deployments", "workloads")] {
         server.set_faults(faults([Rule { resource: Some(resource.into()), status: Some(500), ..rule() }]));
         let answer = controller.get("/services").await;
-        assert!(answer.failure(502).starts_with(&format!("failed to list {resource} failed: ")), "{:?}", answer.body);
+        assert!(answer.failure(502).starts_with(&format!("failed to list {told} failed: ")), "{:?}", answer.body);
     }
 }
 

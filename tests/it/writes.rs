@@ -5,6 +5,7 @@ use crate::support::{Cluster, on_every_cluster, sandboxed, seed, stock};
 use aenv_controller::sandbox::{ApiServer, Faults, Rule};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::time::{sleep, timeout};
 on_every_cluster! {
     concurrent_changes_all_take_effect,
     a_change_keeps_what_it_does_not_name,
-    a_change_of_nothing_is_refused_and_costs_nothing,
+    a_change_of_nothing_writes_nothing,
     a_change_of_what_does_not_exist_is_404,
     deleting_a_service_twice_is_no_failure,
     a_deleted_instance_is_gone_and_a_second_deletion_is_404,
@@ -24,7 +25,7 @@ on_every_cluster! {
     after_a_write_to_services_every_read_shows_it,
     after_a_write_to_instances_every_read_shows_it,
     an_instance_has_the_labels_and_arguments_that_it_was_given,
-    reserved_labels_are_refused,
+    reserved_labels_are_kept_in_an_annotation,
     names_are_made_up_and_differ,
     a_changed_template_is_used_and_a_broken_one_is_not,
 }
@@ -112,10 +113,11 @@ async fn a_change_keeps_what_it_does_not_name(cluster: Cluster) {
     assert_eq!(after, before, "one field of one object has changed");
 }
 
-async fn a_change_of_nothing_is_refused_and_costs_nothing(cluster: Cluster) {
+async fn a_change_of_nothing_writes_nothing(cluster: Cluster) {
     seed::deployment("tides-live").create(&cluster).await;
+    seed::service("tides-live", 7443).create(&cluster).await;
     let controller = Controller::on(&cluster).await;
-    cluster.reset_calls();
+    let before = stock::taken(&cluster).await;
     for change in [
         json!({}),
         json!({"environment_variables": {}}),
@@ -125,10 +127,13 @@ async fn a_change_of_nothing_is_refused_and_costs_nothing(cluster: Cluster) {
     ] {
         for path in ["/services/tides-live", "/env-service/tides-live"] {
             let answer = controller.put(path, &change).await;
-            assert!(answer.failure(400).contains("replicas, image, environment_variables"), "{:?}", answer.body);
+            assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
+            assert!(answer.header("warning").contains("there is nothing to change"), "{:?}", answer.headers);
         }
     }
-    assert_eq!(cluster.calls().total, 0);
+    let version =
+        |stock: &BTreeMap<String, Value>| stock["deployments/tides-live"]["metadata"]["resourceVersion"].clone();
+    assert_eq!(version(&stock::taken(&cluster).await), version(&before));
 }
 
 async fn a_change_of_what_does_not_exist_is_404(cluster: Cluster) {
@@ -298,12 +303,9 @@ async fn an_instance_has_the_labels_and_arguments_that_it_was_given(cluster: Clu
     assert_eq!(containers[1]["image"], "registry.example.com/aenv/chart:1");
 }
 
-async fn reserved_labels_are_refused(cluster: Cluster) {
+async fn reserved_labels_are_kept_in_an_annotation(cluster: Cluster) {
     let controller = Controller::on(&cluster).await;
-    cluster.reset_calls();
     for key in [
-        "business/aenv-name",
-        "business/aenv-ttl",
         "business/aenv-anything",
         "app.kubernetes.io/name",
         "node.k8s.io/role",
@@ -313,10 +315,13 @@ async fn reserved_labels_are_refused(cluster: Cluster) {
         "app",
     ] {
         let answer = controller.post("/pods", &environment(&json!({"labels": {key: "x"}}))).await;
-        let message = answer.failure(400);
-        assert!(message.contains("deployConfig.labels") && message.contains(key), "{message}");
+        assert_eq!(answer.status, StatusCode::CREATED, "{key}: {:?}", answer.body);
+        assert!(answer.header("warning").contains("is kept in an annotation"), "{key}: {:?}", answer.headers);
+        assert_eq!(answer.body["data"]["labels"], json!({key: "x"}));
+        let id = answer.body["data"]["id"].as_str().unwrap();
+        let pod = stock::taken(&cluster).await.remove(&format!("pods/{id}")).unwrap();
+        assert_ne!(pod["metadata"]["labels"][key], "x", "{key}");
     }
-    assert_eq!(cluster.calls().total, 0);
 }
 
 async fn names_are_made_up_and_differ(cluster: Cluster) {
