@@ -355,7 +355,7 @@ async fn names_queries_and_methods_that_cannot_be_meant_are_refused() {
         ("DELETE", "/services", 405, "method"),
         ("PATCH", "/services/tides-live", 405, "method"),
         ("PUT", "/pods/tides", 400, "ttl"),
-        ("DELETE", "/pods", 405, "method"),
+        ("DELETE", "/pods", 400, "envName"),
         ("PUT", "/env-instance/tides", 405, "method"),
         ("DELETE", "/env-service", 405, "method"),
         ("BREW", "/services", 405, "method"),
