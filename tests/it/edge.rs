@@ -278,7 +278,7 @@ async fn without_a_place_a_kept_list_is_still_answered() {
     let kept = controller.get("/pods").await;
     assert_eq!((kept.status.as_u16(), kept.body["data"].as_array().map(Vec::len)), (200, Some(3)));
     assert_eq!(controller.get("/pods?envName=weather").await.status, 200, "narrowed from the kept list");
-    for (method, path) in [(Method::GET, "/pods/other"), (Method::DELETE, "/pods/weather-0")] {
+    for (method, path) in [(Method::GET, "/services/other"), (Method::DELETE, "/pods/weather-0")] {
         let refused = send(controller.request(method, path)).await;
         assert!(refused.failure(503).contains("server.max_waiting"), "{:?}", refused.body);
     }

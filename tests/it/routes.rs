@@ -27,7 +27,7 @@ async fn other_methods_are_405_in_the_recorded_words() {
     for (path, methods) in [
         ("/services", "PUT PATCH DELETE OPTIONS TRACE BREW"),
         ("/services/weather-main", "POST PATCH OPTIONS"),
-        ("/pods", "PUT PATCH DELETE"),
+        ("/pods", "PUT PATCH"),
         ("/pods/x", "POST PUT PATCH"),
         ("/env-service", "GET PUT PATCH DELETE"),
         ("/env-service/*/list", "POST PUT PATCH DELETE"),
@@ -163,7 +163,7 @@ async fn odd_paths_are_refused_in_the_envelope() {
         ("/pods/%25", 400),
         ("/pods?envName=%", 400),
         ("/pods?%ff=%ff", 200),
-        ("/pods?=", 400),
+        ("/pods?=", 200),
         ("/pods?&&&", 200),
         ("/pods?envName=weather#here", 200),
         ("/env-service/%2f/list", 400),
