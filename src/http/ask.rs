@@ -53,6 +53,17 @@ impl Ask {
         Call::until(self.options.deadline).by(self.options.caller)
     }
 
+    /// Gives its place up, for a pause in which it asks nothing.
+    pub(super) fn rest(&mut self) {
+        self.place.take();
+    }
+
+    /// Takes a place again; without one it reads from memory only.
+    pub(super) fn resume(&mut self) {
+        self.place = self.api.waiting.enter(&self.api.metrics).map_or_else(OnceCell::new, OnceCell::from);
+        self.options.memory_only = self.place.get().is_none();
+    }
+
     /// The request's body. Once it has arrived, the request takes its place.
     pub(super) async fn read(&self, body: Payload) -> Result<Body, ApiError> {
         let Api { bodies, limits, .. } = &**self.api;

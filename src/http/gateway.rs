@@ -4,7 +4,8 @@
 use super::ask::{Answer, Ask};
 use super::error::ApiError;
 use super::query::{DeleteQuery, NoQuery, PodsQuery, Query, ServicesQuery, in_env, object_name};
-use super::write::{created, done, shown};
+use super::wait::WaitQuery;
+use super::write::{done, shown};
 use super::{pods, services};
 use crate::aenv::environment::{CreateRequest, Rejected, Source};
 use crate::aenv::rows::{ListShape, OneShape};
@@ -21,9 +22,8 @@ pub(super) async fn list_services(ask: Ask, env: Path<String>, query: Query<Serv
     ask.show_list(&found, ListShape::Gateway).await
 }
 
-pub(super) async fn get_service(ask: Ask, id: Path<String>, _: Query<NoQuery>) -> Answer {
-    let found = ask.api.services.get_service(object_name("id", &id)?, ask.options).await?;
-    ask.show_one(&found, OneShape::Gateway).await
+pub(super) async fn get_service(ask: Ask, id: Path<String>, query: Query<WaitQuery>) -> Answer {
+    services::show(ask, object_name("id", &id)?, &query, OneShape::Gateway).await
 }
 
 pub(super) async fn list_instances(ask: Ask, env: Path<String>, query: Query<PodsQuery>) -> Answer {
@@ -36,14 +36,13 @@ pub(super) async fn page_instances(ask: Ask, query: Query<PodsQuery>) -> Answer 
     ask.show_list(&pods::find(&ask, query.filter()?, query.expired(&ask)).await?, ListShape::GatewayPage).await
 }
 
-pub(super) async fn get_instance(ask: Ask, id: Path<String>, _: Query<NoQuery>) -> Answer {
-    let found = ask.api.instances.get_instance(object_name("id", &id)?, ask.options).await?;
-    ask.show_one(&found, OneShape::Gateway).await
+pub(super) async fn get_instance(ask: Ask, id: Path<String>, query: Query<WaitQuery>) -> Answer {
+    pods::show(ask, object_name("id", &id)?, &query, OneShape::Gateway).await
 }
 
-pub(super) async fn create_service(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {
+pub(super) async fn create_service(ask: Ask, query: Query<WaitQuery>, body: Payload) -> Answer {
     let spec = describe(&ask, body, |source| ask.api.services.parse(source)).await?;
-    Ok(created(StatusCode::OK, &services::create(&ask, spec).await?, OneShape::Gateway))
+    services::make(ask, spec, &query, StatusCode::OK, OneShape::Gateway).await
 }
 
 pub(super) async fn update_service(ask: Ask, id: Path<String>, _: Query<NoQuery>, body: Payload) -> Answer {
@@ -55,9 +54,9 @@ pub(super) async fn delete_service(ask: Ask, id: Path<String>, query: Query<Dele
     done(DELETED)
 }
 
-pub(super) async fn create_instance(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {
+pub(super) async fn create_instance(ask: Ask, query: Query<WaitQuery>, body: Payload) -> Answer {
     let spec = describe(&ask, body, |source| ask.api.instances.parse(source)).await?;
-    Ok(created(StatusCode::OK, &pods::create(&ask, spec).await?, OneShape::Gateway))
+    pods::make(ask, spec, &query, StatusCode::OK, OneShape::Gateway).await
 }
 
 pub(super) async fn delete_instance(ask: Ask, id: Path<String>, _: Query<NoQuery>) -> Answer {

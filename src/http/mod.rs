@@ -35,6 +35,7 @@ mod services;
 mod status;
 mod sweep;
 mod tls;
+mod wait;
 mod waiting;
 mod warning;
 mod workers;

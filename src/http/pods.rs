@@ -3,6 +3,7 @@
 use super::ask::{Answer, Ask};
 use super::error::ApiError;
 use super::query::{NoQuery, PodsQuery, Query, object_name};
+use super::wait::{Wait, WaitQuery};
 use super::write::{Write, created, done, idempotency_key};
 use crate::aenv::environment::{Document, InstanceSpec, Source};
 use crate::aenv::instances::InstanceRow;
@@ -17,16 +18,27 @@ pub(super) async fn list_pods(ask: Ask, query: Query<PodsQuery>) -> Answer {
     ask.show_list(&find(&ask, query.filter()?, query.expired(&ask)).await?, ListShape::Items).await
 }
 
-pub(super) async fn get_pod(ask: Ask, name: Path<String>, _: Query<NoQuery>) -> Answer {
-    let found = ask.api.instances.get_instance(object_name("name", &name)?, ask.options).await?;
-    ask.show_one(&found, OneShape::Detail).await
+pub(super) async fn get_pod(ask: Ask, name: Path<String>, query: Query<WaitQuery>) -> Answer {
+    show(ask, object_name("name", &name)?, &query, OneShape::Detail).await
 }
 
-pub(super) async fn create_pod(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {
+/// Shows one instance, now or when it is in the state that is waited for.
+pub(super) async fn show(mut ask: Ask, name: ObjectName, query: &WaitQuery, shape: OneShape) -> Answer {
+    let read = async |ask: &Ask, options| Ok(ask.api.instances.get_instance(name.clone(), options).await?);
+    match Wait::for_instance(&ask, query)? {
+        None => ask.show_one(&read(&ask, ask.options).await?, shape).await,
+        Some(wait) => {
+            let found = wait.instance(&mut ask, read).await?;
+            wait.applied(ask.show_one(&found, shape).await)
+        }
+    }
+}
+
+pub(super) async fn create_pod(ask: Ask, query: Query<WaitQuery>, body: Payload) -> Answer {
     let body = Document::parse(&ask.read(body).await?)?;
     let (spec, warnings) = ask.api.instances.parse(Source::body(&body))?;
     ask.warn(warnings);
-    Ok(created(StatusCode::CREATED, &create(&ask, spec).await?, OneShape::Detail))
+    make(ask, spec, &query, StatusCode::CREATED, OneShape::Detail).await
 }
 
 pub(super) async fn delete_pod(ask: Ask, name: Path<String>, _: Query<NoQuery>) -> Answer {
@@ -44,7 +56,27 @@ pub(super) async fn find(ask: &Ask, filter: ListFilter, expired: bool) -> Result
     })
 }
 
-pub(super) async fn create(ask: &Ask, spec: InstanceSpec) -> Result<Created<One<InstanceRow>>, ApiError> {
+/// Creates and shows, now or when the state is reached that is waited for.
+pub(super) async fn make(
+    mut ask: Ask,
+    spec: InstanceSpec,
+    query: &WaitQuery,
+    status: StatusCode,
+    shape: OneShape,
+) -> Answer {
+    let wait = Wait::for_instance(&ask, query)?;
+    let mut made = create(&ask, spec).await?;
+    let Some(wait) = wait else { return Ok(created(status, &made, shape)) };
+    let name = object_name("name", made.object.name())?;
+    let read = async |ask: &Ask, options| Ok(ask.api.instances.get_instance(name.clone(), options).await?);
+    // It was made, whatever becomes of it while it is watched.
+    if let Ok(found) = wait.instance(&mut ask, read).await {
+        made.object = found.answer.value.clone();
+    }
+    wait.applied(Ok(created(status, &made, shape)))
+}
+
+async fn create(ask: &Ask, spec: InstanceSpec) -> Result<Created<One<InstanceRow>>, ApiError> {
     let key = idempotency_key(ask)?;
     let mut write = Write::begin(ask, "create", "instance", None, spec.owner.clone());
     let made = ask.api.instances.create_instance(spec, key, ask.write()).await;

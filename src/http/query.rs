@@ -233,7 +233,7 @@ fn label(field: &str, text: Option<&str>) -> Result<Option<LabelValue>, ApiError
     text.map(|text| LabelValue::new(text).map_err(|why| ApiError::bad_value(field, text, &why.to_string()))).transpose()
 }
 
-fn one_of<T: Copy, const N: usize>(
+pub(super) fn one_of<T: Copy, const N: usize>(
     field: &str,
     text: Option<&str>,
     all: [T; N],

@@ -12,6 +12,7 @@ use super::query::{DeleteQuery, NoQuery, PodsQuery, Query, ServicesQuery};
 use super::route::{Route, at};
 use super::status::Status as ReplicaStatus;
 use super::sweep::SweepQuery;
+use super::wait::WaitQuery;
 use super::{gateway, openapi, page, pods, services, status, sweep};
 use crate::aenv::instances::{Detail, EnvInstance, Item};
 use crate::aenv::rows::Rendering;
@@ -98,6 +99,9 @@ fn route_table() -> Vec<Route> {
                 Described::write("create_service", "services")
                     .summary("Makes a service of an environment")
                     .about("A Deployment, a Service and, with `storageSize`, a claim: all of them, or none.")
+                    .query::<WaitQuery>()
+                    .waits()
+                    .once_only()
                     .body("NewService")
                     .fails(CREATING)
                     .answers(StatusCode::CREATED, "The service that was made.", to::<ServiceRow>()),
@@ -108,6 +112,8 @@ fn route_table() -> Vec<Route> {
                 Described::read("get_service", "services")
                     .summary("One service")
                     .named::<ObjectName>("name", SERVICE)
+                    .query::<WaitQuery>()
+                    .waits()
                     .answers(StatusCode::OK, "The service.", to::<ServiceRow>()),
             )
             .put(
@@ -140,6 +146,9 @@ fn route_table() -> Vec<Route> {
                 pods::create_pod,
                 Described::write("create_pod", "instances")
                     .summary("Makes an instance of an environment")
+                    .query::<WaitQuery>()
+                    .waits()
+                    .once_only()
                     .body("NewInstance")
                     .fails(CREATING)
                     .answers(StatusCode::CREATED, "The instance that was made.", to::<Detail<'_>>()),
@@ -162,6 +171,8 @@ fn route_table() -> Vec<Route> {
                 Described::read("get_pod", "instances")
                     .summary("One instance")
                     .named::<ObjectName>("name", INSTANCE)
+                    .query::<WaitQuery>()
+                    .waits()
                     .answers(StatusCode::OK, "The instance.", to::<Detail<'_>>()),
             )
             .put(
@@ -185,6 +196,9 @@ fn route_table() -> Vec<Route> {
             gateway::create_service,
             Described::write("create_env_service", "gateway")
                 .summary("Makes a service of an environment that EnvHub describes")
+                .query::<WaitQuery>()
+                .waits()
+                .once_only()
                 .body("CreateEnvService")
                 .fails(CREATING)
                 .fails([StatusCode::NOT_IMPLEMENTED])
@@ -202,6 +216,8 @@ fn route_table() -> Vec<Route> {
                 Described::read("get_env_service", "gateway")
                     .summary("One service")
                     .named::<ObjectName>("id", SERVICE)
+                    .query::<WaitQuery>()
+                    .waits()
                     .answers(StatusCode::OK, "The service.", to::<EnvService<'_>>()),
             )
             .put(
@@ -226,6 +242,9 @@ fn route_table() -> Vec<Route> {
             gateway::create_instance,
             Described::write("create_env_instance", "gateway")
                 .summary("Makes an instance of an environment that EnvHub describes")
+                .query::<WaitQuery>()
+                .waits()
+                .once_only()
                 .body("CreateEnvInstance")
                 .fails(CREATING)
                 .fails([StatusCode::NOT_IMPLEMENTED])
@@ -250,6 +269,8 @@ fn route_table() -> Vec<Route> {
                 Described::read("get_env_instance", "gateway")
                     .summary("One instance")
                     .named::<ObjectName>("id", INSTANCE)
+                    .query::<WaitQuery>()
+                    .waits()
                     .answers(StatusCode::OK, "The instance.", to::<EnvInstance<'_>>()),
             )
             .delete(

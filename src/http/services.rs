@@ -3,6 +3,7 @@
 use super::ask::{Answer, Ask};
 use super::error::ApiError;
 use super::query::{DeleteQuery, NoQuery, Query, ServicesQuery, object_name};
+use super::wait::{Wait, WaitQuery};
 use super::write::{Write, created, done, idempotency_key, shown};
 use crate::aenv::environment::{Document, ServiceChange, ServiceName, ServiceSpec, Source};
 use crate::aenv::once_only::Created;
@@ -17,16 +18,27 @@ pub(super) async fn list_services(ask: Ask, query: Query<ServicesQuery>) -> Answ
     ask.show_list(&found, ListShape::Items).await
 }
 
-pub(super) async fn get_service(ask: Ask, name: Path<String>, _: Query<NoQuery>) -> Answer {
-    let found = ask.api.services.get_service(object_name("name", &name)?, ask.options).await?;
-    ask.show_one(&found, OneShape::Detail).await
+pub(super) async fn get_service(ask: Ask, name: Path<String>, query: Query<WaitQuery>) -> Answer {
+    show(ask, object_name("name", &name)?, &query, OneShape::Detail).await
 }
 
-pub(super) async fn create_service(ask: Ask, _: Query<NoQuery>, body: Payload) -> Answer {
+/// Shows one service, now or when it is in the state that is waited for.
+pub(super) async fn show(mut ask: Ask, name: ObjectName, query: &WaitQuery, shape: OneShape) -> Answer {
+    let read = async |ask: &Ask, options| Ok(ask.api.services.get_service(name.clone(), options).await?);
+    match Wait::for_service(&ask, query)? {
+        None => ask.show_one(&read(&ask, ask.options).await?, shape).await,
+        Some(wait) => {
+            let found = wait.service(&mut ask, read).await?;
+            wait.applied(ask.show_one(&found, shape).await)
+        }
+    }
+}
+
+pub(super) async fn create_service(ask: Ask, query: Query<WaitQuery>, body: Payload) -> Answer {
     let body = Document::parse(&ask.read(body).await?)?;
     let (spec, warnings) = ask.api.services.parse(Source::body(&body))?;
     ask.warn(warnings);
-    Ok(created(StatusCode::CREATED, &create(&ask, spec).await?, OneShape::Detail))
+    make(ask, spec, &query, StatusCode::CREATED, OneShape::Detail).await
 }
 
 pub(super) async fn update_service(ask: Ask, name: Path<String>, _: Query<NoQuery>, body: Payload) -> Answer {
@@ -38,7 +50,27 @@ pub(super) async fn delete_service(ask: Ask, name: Path<String>, query: Query<De
     done(true)
 }
 
-pub(super) async fn create(ask: &Ask, spec: ServiceSpec) -> Result<Created<One<ServiceRow>>, ApiError> {
+/// Creates and shows, now or when the state is reached that is waited for.
+pub(super) async fn make(
+    mut ask: Ask,
+    spec: ServiceSpec,
+    query: &WaitQuery,
+    status: StatusCode,
+    shape: OneShape,
+) -> Answer {
+    let wait = Wait::for_service(&ask, query)?;
+    let mut made = create(&ask, spec).await?;
+    let Some(wait) = wait else { return Ok(created(status, &made, shape)) };
+    let name = object_name("name", made.object.name())?;
+    let read = async |ask: &Ask, options| Ok(ask.api.services.get_service(name.clone(), options).await?);
+    // It was made, whatever becomes of it while it is watched.
+    if let Ok(found) = wait.service(&mut ask, read).await {
+        made.object = found.answer.value.clone();
+    }
+    wait.applied(Ok(created(status, &made, shape)))
+}
+
+async fn create(ask: &Ask, spec: ServiceSpec) -> Result<Created<One<ServiceRow>>, ApiError> {
     let key = idempotency_key(ask)?;
     let given = match &spec.name {
         ServiceName::Given(name) => Some(name.clone()),

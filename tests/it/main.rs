@@ -41,4 +41,5 @@ mod support;
 mod sweep;
 mod tls;
 mod tuning;
+mod wait;
 mod writes;

@@ -58,6 +58,11 @@ impl InstanceRow {
         }
     }
 
+    /// The Pod's phase; empty if it has none yet.
+    pub fn status(&self) -> &str {
+        &self.status
+    }
+
     /// Whether its time to live has passed at `now`, and it is not being deleted already.
     #[must_use]
     pub fn has_expired(&self, now: Timestamp) -> bool {

@@ -91,6 +91,19 @@ impl Described {
             .fails(ALWAYS)
     }
 
+    /// One that may wait for a state.
+    pub(in super::super) fn waits(self) -> Self {
+        self.header("Prefer", "`wait=<seconds>`: how long to wait for the state of `wait_for` (RFC 7240).")
+    }
+
+    /// One that takes a key, so that it can be repeated.
+    pub(in super::super) fn once_only(self) -> Self {
+        self.header(
+            "Idempotency-Key",
+            "A create that is repeated with the same key finds its first object, and says so: `Idempotent-Replay: true`.",
+        )
+    }
+
     fn guarded(self, scope: &str) -> Self {
         let tokens = [SecurityRequirement::default(), SecurityRequirement::new(TOKEN, [scope])];
         self.with(|operation| operation.securities(Some(tokens)))
