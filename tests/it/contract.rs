@@ -180,7 +180,8 @@ fn generated(name: &str) -> bool {
 }
 
 async fn ask(controller: &Controller, request: &Request, fresh: bool) -> Answer {
-    let mut asked = controller.request(request.method(), &request.path);
+    // The reference reads a service anew for each request.
+    let mut asked = controller.request(request.method(), &request.path).header("cache-control", "no-cache");
     if fresh {
         asked = asked.header("cache-control", "no-cache");
     }

@@ -89,7 +89,7 @@ async fn a_cluster_that_is_well_is_measured_and_left_alone(cluster: Cluster) {
         matches!((verb, resource), ("get" | "list", _) | ("create", "selfsubjectaccessreviews"))
     };
     assert!(calls.by.iter().all(|call| harmless(&call.verb, &call.resource)), "{calls:?}");
-    assert_eq!(calls.of("create", "selfsubjectaccessreviews"), 18);
+    assert_eq!(calls.of("create", "selfsubjectaccessreviews"), 19);
 }
 
 async fn further_pages_are_foretold(cluster: Cluster) {
@@ -205,7 +205,7 @@ async fn the_rights_that_the_readme_asks_for_are_enough() {
             {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "create", "update", "delete"]},
             {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list", "create", "delete"]},
             {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "create", "patch", "delete"]},
-            {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get", "create", "delete"]},
+            {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get", "create", "update", "delete"]},
         ]))
         .await;
     seed::pod("weather-1").create(&cluster).await;

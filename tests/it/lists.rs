@@ -235,7 +235,7 @@ async fn an_absurd_retry_after_is_capped_for_callers() {
         .controller(&[("retry.max_attempts", "5"), ("retry.initial_ms", "60000"), ("retry.max_ms", "600000")])
         .await;
     let told = controller.get("/pods").await;
-    assert_eq!((told.status.as_u16(), told.header("retry-after")), (503, "3600"));
+    assert_eq!((told.status.as_u16(), told.header("retry-after")), (503, "120"));
 }
 
 #[tokio::test]

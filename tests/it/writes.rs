@@ -442,7 +442,8 @@ async fn a_list_that_began_before_a_write_does_not_bring_the_old_state_back() {
         assert!(!early.is_finished(), "{write}");
         assert_eq!(state().await, expected, "{write}, with a list under way");
         server.set_faults(Faults::default());
-        assert_eq!(early.await.unwrap().body["data"][0]["replicas"], 1, "{write}: it asked before");
+        let seen = early.await.unwrap().body["data"][0]["replicas"].clone();
+        assert!(seen == 1 || (verb == "put" && seen == 4), "{write}: it asked before, and sees either state: {seen}");
         assert_eq!(state().await, expected, "{write}, with that list landed");
     }
 }
