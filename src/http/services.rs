@@ -59,7 +59,7 @@ pub(super) async fn make(
     shape: OneShape,
 ) -> Answer {
     let wait = Wait::for_service(&ask, query)?;
-    let mut made = create(&ask, spec).await?;
+    let mut made = Box::pin(create(&ask, spec)).await?;
     let Some(wait) = wait else { return Ok(created(status, &made, shape)) };
     let name = object_name("name", made.object.name())?;
     let read = async |ask: &Ask, options| Ok(ask.api.services.get_service(name.clone(), options).await?);

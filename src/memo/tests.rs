@@ -153,7 +153,7 @@ async fn read(
     options: ReadOptions,
 ) -> Result<Found<Names>, Error<&'static str>> {
     let server = server.clone();
-    ask(&memo, key, options, move |call| server.answer(call)).await
+    ask(memo, key, options, move |call| server.answer(call)).await
 }
 
 fn spawn_waiting(

@@ -168,7 +168,7 @@ mod tests {
         }
 
         fn make(&self, contents: &u32, _: Option<&u32>) -> Result<u32, u32> {
-            if contents % 2 == 0 { Ok(*contents) } else { Err(*contents) }
+            if contents.is_multiple_of(2) { Ok(*contents) } else { Err(*contents) }
         }
 
         fn reloaded(&self, outcome: Result<&u32, &u32>) {

@@ -119,10 +119,11 @@ impl Source {
             _ => {
                 // `use fault::Fault` in a module with a child `fault`, or a name that `use` made known.
                 let child = [scope, &path[..1]].concat();
-                if let Some(known) = self.aliases.get(&(scope.to_vec(), first.clone())) {
-                    if known[..] != path[..1] && known != path {
-                        return self.absolute(scope, &[known, rest].concat(), true, steps);
-                    }
+                if let Some(known) = self.aliases.get(&(scope.to_vec(), first.clone()))
+                    && known[..] != path[..1]
+                    && known != path
+                {
+                    return self.absolute(scope, &[known, rest].concat(), true, steps);
                 }
                 if whole && self.modules.contains(&child) {
                     return self.follow([scope, path].concat(), steps);

@@ -124,7 +124,7 @@ impl Templates {
         // The selectors of these two fit each other.
         let pair = [DEPLOYMENT, SERVICE];
         let sound = |name: &&str| !last.findings.broken.contains_key(*name);
-        if pair.iter().any(|name| broken.contains_key(*name)) && pair.iter().all(|name| sound(&name)) {
+        if pair.iter().any(|name| broken.contains_key(*name)) && pair.iter().all(sound) {
             self.deployment = last.deployment.clone();
             self.service = last.service.clone();
             self.selector_keys.clone_from(&last.selector_keys);

@@ -11,7 +11,7 @@ async fn read_failing(
     why: &'static str,
 ) -> Result<Found<Names>, Error<&'static str>> {
     let server = server.clone();
-    ask(&memo, key, options, move |_| server.fail_with(why)).await
+    ask(memo, key, options, move |_| server.fail_with(why)).await
 }
 
 #[tokio::test(start_paused = true)]

@@ -61,8 +61,7 @@ async fn simulate(asked: [u32; 3]) -> [Served; 3] {
         });
     }
     sleep_until(start + MINUTE).await;
-    let served = *served.lock().unwrap();
-    served
+    *served.lock().unwrap()
 }
 
 fn row(asked: [u32; 3], served: [Served; 3]) -> String {
