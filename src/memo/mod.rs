@@ -1,8 +1,8 @@
 //! Memo: answers kept for seconds, shared by all who ask.
 //!
 //! A question is answered from memory while the answer is fresh, else by one fetch that all equal questions share
-//! ([`flight`]). A wider fresh answer serves a narrower question. Errors are never kept. A write is laid over the lists that
-//! are kept or under way ([`writes`]), so that whoever asks after it sees it, and other names go on being answered from
+//! (`flight`). A wider fresh answer serves a narrower question. Errors are never kept. A write is laid over the lists that
+//! are kept or under way (`writes`), so that whoever asks after it sees it, and other names go on being answered from
 //! memory. All of it is an optimisation: a replica without its memory answers the same.
 //!
 //! An answer that is not fresh any more stands in for one that cannot be had (stale-if-error, RFC 5861, section 4): when

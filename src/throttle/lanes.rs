@@ -1,4 +1,4 @@
-//! Lanes: weighted fair queueing of writes, reads and bulk, with a [fair queue](super::fair_queue) of callers in each. Pure.
+//! Lanes: weighted fair queueing of writes, reads and bulk, with a fair queue of callers in each. Pure.
 //!
 //! While all three wait, of ten turns six are writes, three reads and one bulk; a lane that nobody waits in leaves its share to
 //! the others. Each lane has a tag on a virtual clock, the moment at which its next turn is due, and the lowest tag is
