@@ -10,7 +10,7 @@ WORKDIR /src
 # The dependencies first, with stand-ins for our own sources: this layer is built again only when they change.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src benches tests/it && touch src/lib.rs benches/reads.rs \
-    && echo 'fn main() {}' | tee src/main.rs >tests/it/build.rs \
+    && echo 'fn main() {}' >src/main.rs && cp src/main.rs tests/it/build.rs \
     && cargo build --profile dist --locked --no-default-features --bin controller
 COPY src src
 # cargo goes by modification times, and those of the copied files may be older than the stand-ins'.
