@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// The changes of an environment service; there may be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceChange {
-    /// How many pods; not negative. `None`: as before.
+    /// Number of pods, not negative. `None`: as before.
     pub replicas: Option<i32>,
     /// The image of every container. `None`: as before.
     pub image: Option<String>,
@@ -40,7 +40,7 @@ impl ServiceChange {
         Ok((change, warnings))
     }
 
-    /// Whether everything stays as it is.
+    /// True if everything stays as it is.
     pub fn is_empty(&self) -> bool {
         self.replicas.is_none() && self.image.is_none() && self.variables.is_empty()
     }

@@ -77,7 +77,7 @@ impl Json {
         serde_json::to_string(self).expect("a tree of JSON has string keys and its serializer does not fail")
     }
 
-    /// Whether it is a zero value of Go for some field: null, zero, or the empty text or object.
+    /// True for a zero value of Go in some field: null, zero, or the empty text or object.
     pub(super) fn is_zero(&self) -> bool {
         match self {
             Self::Null => true,

@@ -106,7 +106,7 @@ impl<'a> Field<'a> {
         Ok(items.iter().enumerate().map(move |(number, json)| Field { path: format!("{path}[{number}]"), json }))
     }
 
-    /// Whether it is null.
+    /// True for null.
     pub(super) fn is_null(&self) -> bool {
         *self.json == Json::Null
     }
