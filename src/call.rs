@@ -157,19 +157,19 @@ impl Call {
         (!self.continues).then_some(self.caller)
     }
 
-    /// Whether an attempt that failed may be made again.
+    /// True if an attempt that failed may be made again.
     #[must_use]
     pub fn may_be_retried(&self) -> bool {
         !self.once && self.is_wanted()
     }
 
-    /// Whether somebody still waits for the answer.
+    /// True if somebody still waits for the answer.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.wanted.as_ref().is_none_or(|wanted| wanted())
     }
 
-    /// Whether an attempt may be sent: somebody waits, or it is made regardless.
+    /// True if an attempt may be sent: somebody waits, or it is made regardless.
     #[must_use]
     pub fn is_due(&self) -> bool {
         self.regardless || self.is_wanted()
@@ -178,11 +178,11 @@ impl Call {
 
 /// Failure of a question, as far as the memory of earlier answers depends on it.
 pub trait Failure: fmt::Display + Send + Sync + 'static {
-    /// Whether the API server is overloaded, too slow or out of reach. Such a failure says nothing of the object, nor of our
+    /// True if the API server is overloaded, too slow or out of reach. Such a failure says nothing of the object, nor of our
     /// right to see it, so that an earlier answer may still be true.
     fn is_outage(&self) -> bool;
 
-    /// Whether it says that there is no such object.
+    /// True if it says that there is no such object.
     fn is_absence(&self) -> bool {
         false
     }

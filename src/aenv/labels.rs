@@ -56,7 +56,7 @@ impl CallerLabels {
     }
 }
 
-/// Whether a label key belongs to AEnvironment, to its templates or to Kubernetes.
+/// True if a label key belongs to AEnvironment, to its templates or to Kubernetes.
 pub(crate) fn is_reserved(key: &str) -> bool {
     let prefix = key.split_once('/').map_or("", |(prefix, _)| prefix);
     let within = |domain: &str| prefix.strip_suffix(domain).is_some_and(|sub| sub.is_empty() || sub.ends_with('.'));

@@ -48,7 +48,7 @@ fn seed(IdempotencyKey { key, caller }: &IdempotencyKey) -> u64 {
 pub struct Created<T> {
     /// The object.
     pub object: T,
-    /// Whether it was found.
+    /// True if it was found.
     pub replayed: bool,
 }
 

@@ -27,7 +27,7 @@ impl Warnings {
         others.told.into_iter().for_each(|warning| self.push(warning));
     }
 
-    /// Whether there is none.
+    /// True if there is none.
     pub fn is_empty(&self) -> bool {
         self.told.is_empty()
     }

@@ -30,7 +30,7 @@ impl RetryBudget {
         *tokens = (*tokens + PER_SUCCESS).min(RESERVE);
     }
 
-    /// Whether there may be one more retry, which it then counts.
+    /// True if there may be one more retry, which it then counts.
     pub(super) fn withdraw(&self) -> bool {
         let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let enough = *tokens >= 1.0;

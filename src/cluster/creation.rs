@@ -84,7 +84,7 @@ pub struct Creation {
 struct Made {
     resource: Resource,
     name: ObjectName,
-    /// Whether the API server said so.
+    /// True if the API server said so.
     sure: bool,
     /// The resource whose object of the same name completes it, if it was taken over: then it stays.
     last: Option<Resource>,
@@ -268,7 +268,7 @@ impl Creation {
         self.cluster.delete_own(*resource, name, self.marks.id, call).await
     }
 
-    /// Whether a Deployment mounts the claim, of which not everybody tells the claim.
+    /// True if a Deployment mounts the claim, of which not everybody tells the claim.
     async fn is_mounted(&self, claim: &ObjectName, call: &Call) -> Result<bool, Error> {
         let all = ListFilter::default();
         let mounts = |deployment: Deployment| deployment.claim_name() == Some(claim.as_str());
@@ -277,7 +277,7 @@ impl Creation {
     }
 }
 
-/// Whether a removal that failed so may succeed later: an API server or a throttle that is overloaded, or an object that was
+/// True if a removal that failed so may succeed later: an API server or a throttle that is overloaded, or an object that was
 /// changed between the look and the removal.
 fn may_pass(error: &Error) -> bool {
     error.is_transient() || matches!(error, Error::Refused(_)) || error.has_status(StatusCode::CONFLICT)

@@ -130,7 +130,7 @@ impl Error {
         Self::Answered { status, reason: reason.to_owned(), message, retry_after: None }
     }
 
-    /// Whether the same request may well succeed a little later.
+    /// True if the same request may well succeed a little later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
@@ -140,25 +140,25 @@ impl Error {
         }
     }
 
-    /// Whether the other side is overloaded and has said when to come back. The gate holds all attempts back until
+    /// True if the other side is overloaded and has said when to come back. The gate holds all attempts back until
     /// then, so that another one does not make it worse.
     #[must_use]
     pub(super) fn is_overload(&self) -> bool {
         matches!(self, Self::Answered { status, retry_after: Some(_), .. } if matches!(status.as_u16(), 429 | 503))
     }
 
-    /// Whether the throttle dropped the attempt because its caller had gone.
+    /// True if the throttle dropped the attempt because its caller had gone.
     pub(super) fn is_unwanted(&self) -> bool {
         matches!(self, Self::Refused(refused) if refused.why == Why::Unwanted)
     }
 
-    /// Whether it is about one resource that the API server cannot serve yet: its watch cache is not filled, which it
+    /// True if it is about one resource that the API server cannot serve yet: its watch cache is not filled, which it
     /// answers with a Status object. API Priority and Fairness, which means all calls, answers plain text.
     pub(super) fn is_about_one_resource(&self) -> bool {
         matches!(self, Self::Answered { status: StatusCode::TOO_MANY_REQUESTS, reason, .. } if !reason.is_empty())
     }
 
-    /// Whether the API server did not answer.
+    /// True if the API server did not answer.
     pub(super) fn is_silence(&self) -> bool {
         matches!(self, Self::TimedOut(_) | Self::Unconnected(_) | Self::Cut(_))
     }
@@ -179,14 +179,14 @@ impl Error {
         }
     }
 
-    /// Whether the name of an object to be created is taken. Not every 409 says that: a quota that was changed at the
+    /// True if the name of an object to be created is taken. Not every 409 says that: a quota that was changed at the
     /// same moment is one, too.
     #[must_use]
     pub fn is_already_exists(&self) -> bool {
         matches!(self, Self::Answered { status: StatusCode::CONFLICT, reason, .. } if reason == "AlreadyExists")
     }
 
-    /// Whether a write that failed so may have been done all the same.
+    /// True if a write that failed so may have been done all the same.
     #[must_use]
     pub fn leaves_outcome_open(&self) -> bool {
         match self {
@@ -196,7 +196,7 @@ impl Error {
         }
     }
 
-    /// Whether the API server answered with this status.
+    /// True if the API server answered with this status.
     #[must_use]
     pub fn has_status(&self, wanted: StatusCode) -> bool {
         matches!(self, Self::Answered { status, .. } if *status == wanted)

@@ -122,23 +122,23 @@ impl Stored {
         self.metadata.resource_version.as_deref()
     }
 
-    /// Whether it is on its way out.
+    /// True if it is on its way out.
     #[must_use]
     pub fn is_being_deleted(&self) -> bool {
         self.metadata.deletion_timestamp.is_some()
     }
 
-    /// Whether a request may still remove it because it has failed.
+    /// True if a request may still remove it because it has failed.
     pub(super) fn has_maker(&self) -> bool {
         self.request_id().is_some()
     }
 
-    /// Whether the request `id` may remove it.
+    /// True if the request `id` may remove it.
     pub(super) fn is_of(&self, id: RequestId) -> bool {
         self.request_id().is_some_and(|maker| maker == id.0.to_string())
     }
 
-    /// Whether a create with the same `fingerprint` made it.
+    /// True if a create with the same `fingerprint` made it.
     pub(super) fn has_fingerprint(&self, fingerprint: &Fingerprint) -> bool {
         let annotations = self.metadata.annotations.as_ref();
         annotations.and_then(|all| all.fingerprint.as_ref()) == Some(&fingerprint.0)

@@ -51,7 +51,7 @@ pub(super) enum Way {
 }
 
 impl Way {
-    /// Whether the list shows the newest state, so that what it lacks does not exist.
+    /// True if the list shows the newest state, so that what it lacks does not exist.
     pub(super) fn is_consistent(self) -> bool {
         matches!(self, Self::Pages | Self::Whole)
     }

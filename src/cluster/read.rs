@@ -32,7 +32,7 @@ pub struct Listed<R> {
     pub rows: Vec<R>,
     /// Calls that it took, retries not counted.
     pub calls: u32,
-    /// Whether it shows the newest state of the moment when it was asked for: what it lacks did not exist then. False for
+    /// True if it shows the newest state of the moment when it was asked for: what it lacks did not exist then. False for
     /// `list.plan: watch_cache`, which may lag.
     pub consistent: bool,
 }

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(super) struct NotCreated {
     /// The reason.
     pub(super) error: Error,
-    /// Whether the object may exist all the same, or come into being yet.
+    /// True if the object may exist all the same, or come into being yet.
     pub(super) may_exist: bool,
 }
 

@@ -46,7 +46,7 @@ pub(super) enum Given {
 }
 
 impl Given {
-    /// Whether the file says `~` or nothing at all, which leaves the key to weaker sources.
+    /// True if the file says `~` or nothing at all, which leaves the key to weaker sources.
     pub(super) fn is_null(&self) -> bool {
         matches!(self, Self::Yaml(ValueKind::Nil))
     }

@@ -111,7 +111,7 @@ fn parse_line(line: &str) -> Result<(Hash, Caller), String> {
     Ok((hash(token.as_bytes()), Caller { scope, name }))
 }
 
-/// Whether it can be sent (RFC 6750, section 2.1).
+/// True if it can be sent (RFC 6750, section 2.1).
 fn is_bearer_token(token: &str) -> bool {
     let token = token.trim_end_matches('=');
     !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte))

@@ -50,19 +50,19 @@ struct Page {
     took: Duration,
     bytes: u64,
     rows: u64,
-    /// Whether there is another page.
+    /// True if there is another page.
     more: bool,
     /// How many objects are on the pages after this; `None`: not told.
     remaining: Option<u64>,
 }
 
 impl Measured {
-    /// Whether a list came back, and there is nothing in it.
+    /// True if a list came back, and there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
         matches!(&self.outcome, Outcome::Page(page) if page.rows == 0)
     }
 
-    /// Whether the API server said that there are too many calls.
+    /// True if the API server said that there are too many calls.
     pub(super) fn is_turned_away(&self) -> bool {
         matches!(&self.outcome, Outcome::Failed { error, .. } if error.has_status(StatusCode::TOO_MANY_REQUESTS))
     }
@@ -281,7 +281,7 @@ fn failed(what: &str, error: &Error, patient: &Patient) -> Option<Finding> {
     Some(finding)
 }
 
-/// Whether lists that are asked for without a pause stay within `throttle.qps`.
+/// True if lists that are asked for without a pause stay within `throttle.qps`.
 pub(super) fn judge_pace(measured: &[Measured], patient: &Patient) -> Option<Finding> {
     let qps = patient.rate?.qps;
     let pages: Vec<_> = measured.iter().filter_map(Measured::page).collect();

@@ -50,7 +50,7 @@ impl AllowedHosts {
         Self { configured, service_domain: service_domain.to_ascii_lowercase() }
     }
 
-    /// Whether `host`, in lower case, is a name of this API.
+    /// True if `host`, in lower case, is a name of this API.
     fn allows(&self, host: &str) -> bool {
         let below = |domain: &str| host.strip_suffix(domain).is_some_and(|name| name.ends_with('.'));
         is_address(host)
@@ -59,7 +59,7 @@ impl AllowedHosts {
             || self.configured.iter().any(|pattern| pattern.matches(host))
     }
 
-    /// Whether pages of `host` belong to this API though it is asked under another name. Patterns do not say so: other
+    /// True if pages of `host` belong to this API though it is asked under another name. Patterns do not say so: other
     /// people's pages may be below the same domain.
     fn is_home(&self, host: &str) -> bool {
         self.configured.iter().any(|pattern| matches!(pattern, HostPattern::Exactly(name) if name == host))

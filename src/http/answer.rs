@@ -43,7 +43,7 @@ impl MessageBody for Slices {
 /// Where an answer about objects came from, and how old it is.
 pub(super) struct Provenance {
     source: Source,
-    /// Whether the caller asked for a fetch.
+    /// True if the caller asked for a fetch.
     no_cache: bool,
     age: Duration,
     fresh_for: Duration,
@@ -121,7 +121,7 @@ async fn send(
     Ok(response.content_type(kind).body(Slices(body)))
 }
 
-/// Whether the caller has what bears this entity tag already.
+/// True if the caller has what bears this entity tag already.
 fn knows(headers: &HeaderMap, etag: &[u8]) -> bool {
     headers.get_all(IF_NONE_MATCH).any(|tags| names(tags, etag))
 }

@@ -29,7 +29,7 @@ pub struct Api {
     pub envhub: Option<EnvHub>,
     /// What one request may cost.
     pub limits: Live<Limits>,
-    /// Whether it is on its way out.
+    /// True if it is on its way out.
     pub readiness: Readiness,
     /// The tokens of callers.
     pub guard: Guard,

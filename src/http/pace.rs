@@ -81,7 +81,7 @@ pub(super) struct Paced<S> {
     pace: Rc<Pace>,
     patience: Patience,
     timer: Pin<Box<Sleep>>,
-    /// Whether a part of an answer may still be unwritten.
+    /// True if a part of an answer may still be unwritten.
     unflushed: bool,
     /// Since when the other side has taken nothing.
     stalled: Option<Instant>,
@@ -134,7 +134,7 @@ impl<S: AsyncWrite + Unpin> Paced<S> {
         connection.insert(Rc::clone(&self.pace));
     }
 
-    /// Whether the time is over; if not, the task is woken when it is.
+    /// True if the time is over; if not, the task is woken when it is.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.pace.deadline(self.patience) else { return Poll::Pending };
         if self.timer.deadline() != deadline {

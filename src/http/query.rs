@@ -122,13 +122,13 @@ pub(super) struct NoQuery {}
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub(super) struct DeleteQuery {
-    /// Whether the claim that it mounts is to go too.
+    /// True if the claim that it mounts is to go too.
     #[param(value_type = Option<bool>, default = false)]
     delete_storage: Option<String>,
 }
 
 impl DeleteQuery {
-    /// Whether the storage is to go too.
+    /// True if the storage is to go too.
     pub(super) fn storage(&self) -> Result<bool, ApiError> {
         match self.delete_storage.as_deref() {
             None | Some("" | "false") => Ok(false),
@@ -172,7 +172,7 @@ impl PodsQuery {
         Ok(ListFilter { phase, labels: selector(self.labels.as_deref())?, ..filter })
     }
 
-    /// Whether only expired instances are asked for. Any other filter means all instances, with a warning.
+    /// True if only expired instances are asked for. Any other filter means all instances, with a warning.
     pub(super) fn expired(&self, ask: &Ask) -> bool {
         let (expired, warnings) = self.is_expired();
         ask.warn(warnings);

@@ -13,7 +13,7 @@ impl Readiness {
         Self(Arc::new(AtomicBool::new(true)))
     }
 
-    /// Whether new requests are welcome.
+    /// True if new requests are welcome.
     pub fn is_ready(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }

@@ -41,7 +41,7 @@ const CHANGING: [StatusCode; 2] = [StatusCode::CONFLICT, StatusCode::UNPROCESSAB
 /// wait, and are logged at debug only.
 const IMMEDIATE: [&str; 2] = ["/", "/status"];
 
-/// Whether the route with this pattern is answered at once.
+/// True if the route with this pattern is answered at once.
 pub(super) fn is_immediate(pattern: Option<&str>) -> bool {
     pattern.is_some_and(|pattern| IMMEDIATE.contains(&pattern))
 }

@@ -23,7 +23,7 @@ impl Absences {
         }
     }
 
-    /// Whether `name` was not found less than `ttl` ago.
+    /// True if `name` was not found less than `ttl` ago.
     pub(super) fn contains(&self, name: &str, ttl: Duration) -> bool {
         self.0.get(name).is_some_and(|began| began.elapsed() < ttl)
     }

@@ -37,7 +37,7 @@ impl<V, E> Flight<V, E> {
         Waiter { outcome: self.outcome.subscribe(), booked: self.booked, _interest: Arc::clone(&self.interest) }
     }
 
-    /// Whether somebody waits for it.
+    /// True if somebody waits for it.
     pub(super) fn is_wanted(&self) -> bool {
         Arc::strong_count(&self.interest) > 1
     }

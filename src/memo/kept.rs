@@ -26,7 +26,7 @@ pub(super) struct Kept<V> {
     answers: Cache<Key, Arc<Answer<V>>>,
     writes: Mutex<Writes<V>>,
     absences: Mutex<Absences>,
-    /// Whether it has been said that an answer is too large to be kept.
+    /// True if it has been said that an answer is too large to be kept.
     warned: AtomicBool,
 }
 
@@ -49,7 +49,7 @@ impl<V: Memorable> Kept<V> {
         self.writes().generation()
     }
 
-    /// Whether a fetch of this generation answers `key` as if it began now, once what was written since is laid over it.
+    /// True if a fetch of this generation answers `key` as if it began now, once what was written since is laid over it.
     pub(super) fn reflects(&self, generation: u64, key: &Key) -> bool {
         let writes = self.writes();
         match key {
@@ -96,7 +96,7 @@ impl<V: Memorable> Kept<V> {
         Some(Arc::new(all.with(all.value.narrow(key)?)))
     }
 
-    /// Whether a list of everything is fresh, though some of its objects may have been written since.
+    /// True if a list of everything is fresh, though some of its objects may have been written since.
     pub(super) fn has_fresh_list(&self) -> bool {
         let list = self.answers.get(&Key::everything());
         list.is_some_and(|list| self.limits.get().is_fresh(&list, Duration::ZERO))
@@ -138,7 +138,7 @@ impl<V: Memorable> Kept<V> {
         own.into_iter().chain(parts).filter(|answer| answer.age() < bound).max_by_key(|answer| answer.began)
     }
 
-    /// Whether `name` has been proven absent so recently that it need not be asked for.
+    /// True if `name` has been proven absent so recently that it need not be asked for.
     pub(super) fn is_absent(&self, name: &str) -> bool {
         let ttl = self.limits.get().absence_ttl();
         if self.absences().contains(name, ttl) {

@@ -39,7 +39,7 @@ impl Limits {
         answer.fresh_for(self.ttl(answer.read_by), Duration::ZERO)
     }
 
-    /// Whether `answer` is fresh, or has been so less than `slack` ago.
+    /// True if `answer` is fresh, or has been so less than `slack` ago.
     pub(super) fn is_fresh<V>(&self, answer: &Answer<V>, slack: Duration) -> bool {
         !answer.fresh_for(self.ttl(answer.read_by), slack).is_zero()
     }

@@ -19,9 +19,9 @@ use tokio::time::{Duration, Instant};
 pub struct ReadOptions {
     /// Until when it waits.
     pub deadline: Instant,
-    /// Whether it wants an answer that was read after it asked (`Cache-Control: no-cache`).
+    /// True if it wants an answer that was read after it asked (`Cache-Control: no-cache`).
     pub no_cache: bool,
-    /// Whether it may not wait for a fetch, since no place to wait is free (`server.max_waiting`).
+    /// True if it may not wait for a fetch, since no place to wait is free (`server.max_waiting`).
     pub memory_only: bool,
     /// How old an answer it takes if no new one can be had (`Cache-Control: stale-if-error=…`). `None`: as old as the
     /// limits allow.
@@ -57,9 +57,9 @@ pub(super) enum Waited<V> {
 #[derive(Clone, Copy)]
 pub(super) struct Start {
     pub(super) caller: CallerKey,
-    /// Whether there is something else to tell its callers if it fails: it then makes one attempt.
+    /// True if there is something else to tell its callers if it fails: it then makes one attempt.
     pub(super) once: bool,
-    /// Whether it goes on although nobody waits for it.
+    /// True if it goes on although nobody waits for it.
     pub(super) errand: bool,
 }
 
@@ -161,7 +161,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
         }
     }
 
-    /// Whether the answer that `flight` will bring is new enough for a caller who asks `key` now.
+    /// True if the answer that `flight` will bring is new enough for a caller who asks `key` now.
     pub(super) fn serves(&self, flight: &Flight<V, E>, key: &Key, needs_new: bool) -> bool {
         flight.begun().is_none_or(|generation| !needs_new && self.0.kept.reflects(generation, key))
     }

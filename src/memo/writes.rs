@@ -29,7 +29,7 @@ struct Written<V> {
     generation: u64,
     /// The object as stored by the latest write whose result is known, and that write; `None`: there is none.
     row: Option<(u64, Arc<Answer<V>>)>,
-    /// Whether its state may be another by now.
+    /// True if its state may be another by now.
     is_open: bool,
 }
 

@@ -102,7 +102,7 @@ impl<S: Source> Mounted<S> {
 }
 
 impl<S: Source> Inner<S> {
-    /// Whether it is time for a look; then the next one is due after [`LOOK_AGAIN`].
+    /// True if it is time for a look; then the next one is due after [`LOOK_AGAIN`].
     fn is_due(&self, now: Instant) -> bool {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let due = now.saturating_duration_since(*looked) >= LOOK_AGAIN;

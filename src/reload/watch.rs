@@ -73,7 +73,7 @@ impl Watch {
     }
 }
 
-/// Whether the event changes one of the entries or folders that are `concerned`. To read one does not.
+/// True if the event changes one of the entries or folders that are `concerned`. To read one does not.
 fn concerns(event: &Event, concerned: &BTreeSet<PathBuf>) -> bool {
     let reading = matches!(event.kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write));
     !reading && (event.need_rescan() || event.paths.iter().any(|path| concerned.contains(path)))

@@ -29,7 +29,7 @@ const MODIFIED: &str = "the object has been modified; please apply your changes 
 #[derive(Debug)]
 pub(super) struct Api {
     store: RwLock<Store>,
-    /// Whether objects move as if a cluster's controllers were at work.
+    /// True if objects move as if a cluster's controllers were at work.
     rollout: bool,
     /// Makes the uids of this run differ from those of any other.
     salt: u64,

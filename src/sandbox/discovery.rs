@@ -41,7 +41,7 @@ pub(super) fn document(path: &str) -> Option<Value> {
     })
 }
 
-/// Whether a path asks after the server's health.
+/// True if a path asks after the server's health.
 pub(super) fn is_health_check(path: &str) -> bool {
     matches!(path, "/healthz" | "/livez" | "/readyz")
 }

@@ -172,7 +172,7 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 pub(super) struct Control {
     state: Mutex<State>,
-    /// Whether everything hangs; sent anew with every change.
+    /// True if everything hangs; sent anew with every change.
     hang: watch::Sender<bool>,
 }
 
@@ -231,7 +231,7 @@ impl Control {
         Duration::from_millis(self.lock().faults.latency_ms)
     }
 
-    /// Whether a rule in force answers `call` with 403. Nothing is used up.
+    /// True if a rule in force answers `call` with 403. Nothing is used up.
     pub(super) fn forbids(&self, call: &Call<'_>) -> bool {
         let state = self.lock();
         state.faults.rules.iter().any(|rule| rule.status == Some(403) && rule.matches(call))

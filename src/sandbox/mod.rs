@@ -73,7 +73,7 @@ pub struct Options {
     pub namespace: String,
     /// On 127.0.0.1. 0: any free one.
     pub port: u16,
-    /// Whether objects move by themselves as on a cluster. If not, nothing does, as on a bare API server.
+    /// True if objects move by themselves as on a cluster. If not, nothing does, as on a bare API server.
     pub rollout: bool,
 }
 

@@ -78,7 +78,7 @@ fn is_name_part(part: &str) -> bool {
     framed(part, |byte| byte.is_ascii_alphanumeric(), b"-_.")
 }
 
-/// Whether `word` begins and ends with an `edge` byte and has only those and `inner` ones between.
+/// True if `word` begins and ends with an `edge` byte and has only those and `inner` ones between.
 fn framed(word: &str, edge: impl Fn(&u8) -> bool, inner: &[u8]) -> bool {
     let bytes = word.as_bytes();
     bytes.first().is_some_and(&edge)

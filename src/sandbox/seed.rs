@@ -24,7 +24,7 @@ pub(super) struct Seed<'a> {
     pub(super) services: usize,
     pub(super) pods: usize,
     pub(super) namespace: &'a str,
-    /// Whether what is seeded moves when it is changed.
+    /// True if what is seeded moves when it is changed.
     pub(super) rollout: bool,
     pub(super) now: Timestamp,
 }

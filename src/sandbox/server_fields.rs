@@ -61,7 +61,7 @@ pub(super) fn keep_server_fields(old: &Value, new: &mut Value) {
     }
 }
 
-/// Whether something still has to happen before the object may go.
+/// True if something still has to happen before the object may go.
 pub(super) fn has_finalizers(document: &Value) -> bool {
     document["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
 }

@@ -240,7 +240,7 @@ fn claim_spec(errors: &mut Errors, spec: &Value) {
     }
 }
 
-/// Whether some amount in a document is no quantity.
+/// True if some amount in a document is no quantity.
 pub(super) fn has_unreadable_quantity(value: &Value) -> bool {
     match value {
         Value::Object(members) => members.iter().any(|(key, value)| match value {

@@ -21,7 +21,7 @@ pub enum HostPattern {
 pub struct BadHostPattern;
 
 impl HostPattern {
-    /// Whether `host`, in lower case and without a port, fits.
+    /// True if `host`, in lower case and without a port, fits.
     pub fn matches(&self, host: &str) -> bool {
         match self {
             Self::Any => true,

@@ -70,12 +70,12 @@ impl LabelSelector {
         Ok(Self(requirements))
     }
 
-    /// Whether it selects everything.
+    /// True if it selects everything.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether an object is selected whose label of a key `label` knows.
+    /// True if an object is selected whose label of a key `label` knows.
     pub fn matches<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
         self.0.iter().all(|requirement| match (&requirement.is, label(&requirement.key)) {
             (Is::In(values), Some(value)) => values.contains(value),

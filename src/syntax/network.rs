@@ -17,7 +17,7 @@ pub struct Network {
 pub struct BadNetwork;
 
 impl Network {
-    /// Whether `address` is one of it. An IPv4 address in IPv6 form is the IPv4 address.
+    /// True if `address` is one of it. An IPv4 address in IPv6 form is the IPv4 address.
     pub fn contains(&self, address: IpAddr) -> bool {
         let (own, own_width) = number(self.address);
         let (other, width) = number(address.to_canonical());

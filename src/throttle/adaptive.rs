@@ -47,7 +47,7 @@ impl AdaptiveRate {
         self.rate
     }
 
-    /// Whether it is as high as it can be.
+    /// True if it is as high as it can be.
     #[must_use]
     pub fn is_at_ceiling(&self) -> bool {
         self.rate >= self.ceiling

@@ -54,7 +54,7 @@ impl TokenBucket {
         Ok(())
     }
 
-    /// Whether there is a token.
+    /// True if there is a token.
     ///
     /// # Errors
     /// The instant at which there will be one, if there is none at `now`.
@@ -68,7 +68,7 @@ impl TokenBucket {
         self.tokens = (self.tokens + 1.0).min(self.burst);
     }
 
-    /// Whether it holds no whole token: who takes them is held up by the rate.
+    /// True if it holds no whole token: who takes them is held up by the rate.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.tokens + ROUNDING < 1.0

@@ -54,7 +54,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Whether an attempt may pass.
+    /// True if an attempt may pass.
     ///
     /// # Errors
     /// Why not, and when the gate opens; `None`: when the probe that is under way has ended.
@@ -67,7 +67,7 @@ impl Gate {
         }
     }
 
-    /// Whether the API server may have just come back.
+    /// True if the API server may have just come back.
     #[must_use]
     pub fn is_settling(&self, now: Instant) -> bool {
         self.last_unanswered.is_some_and(|last| now.saturating_duration_since(last) < SETTLING)

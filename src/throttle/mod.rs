@@ -78,7 +78,7 @@ const SEARCH_PERIOD: Duration = Duration::from_millis(100);
 pub struct Limits {
     /// Tokens per second and bucket size. `None`: no limit on the rate.
     pub rate: Option<Rate>,
-    /// Whether the rate, and the gate, give way to an API server that says that it is overloaded.
+    /// True if the rate, and the gate, give way to an API server that says that it is overloaded.
     pub adaptive: bool,
     /// The lowest adaptive rate in tokens per second; positive. `rate` itself if that is lower.
     pub min_qps: f64,
@@ -163,13 +163,13 @@ impl Throttle {
         self.serve(&mut state);
     }
 
-    /// Whether a call would wait until the API server wants to be asked again.
+    /// True if a call would wait until the API server wants to be asked again.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.closed().is_some()
     }
 
-    /// Whether a read that comes now would wait for a token.
+    /// True if a read that comes now would wait for a token.
     #[must_use]
     pub fn would_wait(&self) -> bool {
         let now = Instant::now();
@@ -182,7 +182,7 @@ impl Throttle {
         self.0.state().pace.closed(Instant::now())
     }
 
-    /// Whether the API server may have just come back: it listens before it knows anybody's rights.
+    /// True if the API server may have just come back: it listens before it knows anybody's rights.
     #[must_use]
     pub fn is_settling(&self) -> bool {
         self.0.state().pace.is_settling(Instant::now())

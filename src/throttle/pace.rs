@@ -16,9 +16,9 @@ const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 pub struct Sent {
     /// When.
     pub at: Instant,
-    /// Whether it took the last whole token: then the rate is what holds attempts up.
+    /// True if it took the last whole token: then the rate is what holds attempts up.
     drained: bool,
-    /// Whether it probes an unreachable API server.
+    /// True if it probes an unreachable API server.
     probe: bool,
 }
 
@@ -107,13 +107,13 @@ impl Pace {
         self.gate.closed_for(resource, now)
     }
 
-    /// Whether the API server may have just come back.
+    /// True if the API server may have just come back.
     #[must_use]
     pub fn is_settling(&self, now: Instant) -> bool {
         self.gate.is_settling(now)
     }
 
-    /// Whether an attempt may leave.
+    /// True if an attempt may leave.
     ///
     /// # Errors
     /// Why not.

@@ -29,7 +29,7 @@ impl Places {
         self.most = most;
     }
 
-    /// Whether a call of `lane` can have one.
+    /// True if a call of `lane` can have one.
     #[must_use]
     pub fn has_room(&self, lane: Lane) -> bool {
         let others = Lane::ALL.into_iter().filter(|other| *other != lane);

@@ -174,7 +174,7 @@ fn named(recorded: &Value, names: &[(String, String)]) -> Exchange {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Whether a name ends in six characters that nobody chose; in the recording no other name does.
+/// True if a name ends in six characters that nobody chose; in the recording no other name does.
 fn generated(name: &str) -> bool {
     name.rsplit('-').next().is_some_and(|end| end.len() == 6 && end != "store2")
 }

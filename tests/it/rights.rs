@@ -189,7 +189,7 @@ fn used(calls: &Calls) -> BTreeSet<Right> {
     calls.by.iter().map(|call| right(&call.verb, &call.resource)).collect()
 }
 
-/// Whether the API server would let the account do this; an empty namespace is all of them.
+/// True if the API server would let the account do this; an empty namespace is all of them.
 async fn may(account: &Client, verb: &str, group: &str, resource: &str, namespace: &str) -> bool {
     let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
     let attributes = json!({

@@ -187,7 +187,7 @@ impl<'ast> Visit<'ast> for Reader {
     fn visit_visibility(&mut self, _: &'ast Visibility) {}
 }
 
-/// Whether the item is compiled for tests alone: `#[cfg(test)]`, also as one of `all(…)`.
+/// True if the item is compiled for tests alone: `#[cfg(test)]`, also as one of `all(…)`.
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).any(|attribute| {
         let condition = attribute.meta.require_list().unwrap().tokens.to_string().replace(' ', "");

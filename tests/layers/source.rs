@@ -168,7 +168,7 @@ pub(crate) fn undeclared(files: &BTreeMap<String, String>) -> Vec<String> {
     left_out.map(|file| format!("{file}: no `mod` declares this file, so nothing compiles it")).collect()
 }
 
-/// Whether cargo makes a target of the file by itself, or as the build script.
+/// True if cargo makes a target of the file by itself, or as the build script.
 fn is_root(file: &str) -> bool {
     let parts: Vec<_> = file.split('/').collect();
     if parts == ["tests", "it", "build.rs"] {

@@ -28,7 +28,7 @@ impl Faults {
         others.shown.into_iter().for_each(|fault| self.push(fault));
     }
 
-    /// Whether nothing is wrong.
+    /// True if nothing is wrong.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.shown.is_empty()

@@ -111,7 +111,7 @@ impl<'a> Field<'a> {
         *self.json == Json::Null
     }
 
-    /// Whether it is as good as not given.
+    /// True if it is as good as not given.
     pub(super) fn is_absent(&self) -> bool {
         self.is_null() || matches!(self.json, Json::Text(text) if text.is_empty())
     }

@@ -143,7 +143,7 @@ pub(super) fn image(field: &Field<'_>, _: &mut Warnings) -> Result<String, Fault
     Ok(image.to_owned())
 }
 
-/// Whether an image could be pulled by that name.
+/// True if an image could be pulled by that name.
 pub(super) fn is_image(name: &str) -> bool {
     !name.contains(|c: char| c.is_whitespace() || c.is_control())
 }

@@ -56,7 +56,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Whether the field was given.
+    /// True if the field was given.
     pub(super) fn has<T>(&self, setting: &Setting<T>) -> bool {
         self.field(setting).is_some()
     }

@@ -51,7 +51,7 @@ pub struct ServiceSpec {
 /// What the templates of a service have, as far as a body may do without it or must respect it.
 #[derive(Debug, Clone, Copy)]
 pub struct ServiceTemplate<'a> {
-    /// Whether every container has an image.
+    /// True if every container has an image.
     pub has_images: bool,
     /// The label keys by which Services find their pods.
     pub selector_keys: &'a [String],

@@ -36,7 +36,7 @@ impl<'a> Source<'a> {
         (top, deploy)
     }
 
-    /// Whether the environment is not known yet.
+    /// True if the environment is not known yet.
     pub(super) fn is_partial(self) -> bool {
         self.document.is_none()
     }

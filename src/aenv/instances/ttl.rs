@@ -3,7 +3,7 @@
 use crate::syntax::parse_go_duration;
 use jiff::{SignedDuration, Timestamp};
 
-/// Whether an object made at `created` has outlived `ttl` at `now`. What is no duration never expires: deleting
+/// True if an object made at `created` has outlived `ttl` at `now`. What is no duration never expires: deleting
 /// by a guess would be worse.
 pub(super) fn has_expired(ttl: &str, created: Timestamp, now: Timestamp) -> bool {
     let Some(ttl) = parse_go_duration(ttl).and_then(|ttl| SignedDuration::try_from(ttl).ok()) else { return false };

@@ -63,7 +63,7 @@ impl InstanceRow {
         &self.status
     }
 
-    /// Whether its time to live has passed at `now`, and it is not being deleted already.
+    /// True if its time to live has passed at `now`, and it is not being deleted already.
     #[must_use]
     pub fn has_expired(&self, now: Timestamp) -> bool {
         let created = self.created_at.filter(|_| !self.deleting);

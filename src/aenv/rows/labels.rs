@@ -33,7 +33,7 @@ impl RowLabels {
         Some(&*self.set[place].1)
     }
 
-    /// Whether the caller gave none.
+    /// True if the caller gave none.
     pub fn is_empty(&self) -> bool {
         self.shown().next().is_none()
     }

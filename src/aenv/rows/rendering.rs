@@ -86,7 +86,7 @@ impl Rendering {
         Self { compressed, ..self }
     }
 
-    /// Whether it is given in codings other than identity.
+    /// True if it is given in codings other than identity.
     #[must_use]
     pub fn is_compressible(&self) -> bool {
         self.compressed.is_some()

@@ -21,7 +21,7 @@ pub trait Row: Hash + Send + Sync + 'static {
     /// The owner by which the API server would select its object; empty if there is none.
     fn owner(&self) -> &str;
 
-    /// Whether the API server would list its object for `filter`.
+    /// True if the API server would list its object for `filter`.
     fn matches(&self, filter: &ListFilter) -> bool;
 
     /// How many bytes of text it holds; see [`Interner`](super::Interner) for what of it is shared.

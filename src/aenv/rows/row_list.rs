@@ -93,7 +93,7 @@ impl<R: Row> Rows<R> {
         self.0.rows.len()
     }
 
-    /// Whether there is none.
+    /// True if there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.rows.is_empty()

@@ -112,7 +112,7 @@ pub struct ServiceRow {
     /// Why it does not run, in a sentence; left out if nothing is wrong.
     #[serde(skip_serializing_if = "String::is_empty")]
     message: String,
-    /// Whether `envname` is the label's, which selectors see, and not guessed from the name.
+    /// True if `envname` is the label's, which selectors see, and not guessed from the name.
     #[serde(skip)]
     env_labelled: bool,
 }

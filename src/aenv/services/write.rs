@@ -129,7 +129,7 @@ impl Services {
     }
 }
 
-/// Whether a write that failed so may have changed something, or shows that what is remembered is old. A refusal does
+/// True if a write that failed so may have changed something, or shows that what is remembered is old. A refusal does
 /// neither: what is remembered outlives the writes that an overload turns away.
 fn tells_of_change(failed: &Failed) -> bool {
     failed.source.leaves_outcome_open() || failed.source.has_status(StatusCode::NOT_FOUND)

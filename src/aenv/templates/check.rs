@@ -135,7 +135,7 @@ fn amounts(amounts: Option<&BTreeMap<String, Quantity>>, at: &KeyPath, wrong: &m
     }
 }
 
-/// Whether a container or a namespace can have that name.
+/// True if a container or a namespace can have that name.
 fn is_dns_label(name: &str) -> bool {
     name.len() <= 63 && !name.contains('.') && ObjectName::new(name).is_ok()
 }

@@ -256,7 +256,7 @@ impl Templates {
         &self.deployment
     }
 
-    /// Whether every container of a service has an image of its own.
+    /// True if every container of a service has an image of its own.
     #[must_use]
     pub fn has_images(&self) -> bool {
         let containers = self.deployment.spec.template.spec.iter().flat_map(|pod| &pod.containers);

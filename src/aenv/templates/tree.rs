@@ -73,7 +73,7 @@ impl Node {
         }
     }
 
-    /// Whether it is more than an empty placeholder, which may be left out of a typed object.
+    /// True if it is more than an empty placeholder, which may be left out of a typed object.
     fn says_something(&self) -> bool {
         match &self.tree {
             Tree::Null => false,

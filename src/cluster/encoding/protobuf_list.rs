@@ -143,7 +143,7 @@ fn header(input: &[u8]) -> Result<Option<Header>, Error> {
     }
 }
 
-/// Whether `varint` has no end: each byte says that another one follows.
+/// True if `varint` has no end: each byte says that another one follows.
 fn rest_may_follow(varint: &[u8]) -> bool {
     varint.len() < VARINT_MAX && varint.iter().all(|byte| byte & 0x80 != 0)
 }

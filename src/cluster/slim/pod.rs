@@ -133,7 +133,7 @@ impl ContainerStatus {
         &self.name
     }
 
-    /// Whether it serves.
+    /// True if it serves.
     pub fn is_ready(&self) -> bool {
         self.ready
     }

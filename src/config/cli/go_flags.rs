@@ -352,7 +352,7 @@ impl Rewriter<'_> {
         self.clap_flag(name).is_some() || go_flag(name).is_some()
     }
 
-    /// Whether the flag that clap knows by this name takes a value. `None`: clap does not know it.
+    /// True if the flag that clap knows by this name takes a value. `None`: clap does not know it.
     fn clap_flag(&self, name: &str) -> Option<bool> {
         if matches!(name, "help" | "version" | "h" | "V") {
             return Some(false);

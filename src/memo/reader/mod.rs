@@ -82,7 +82,7 @@ pub struct Listed<V> {
     pub objects: usize,
     /// How many calls it took.
     pub calls: usize,
-    /// Whether an object that it lacks did not exist when it was read: it is complete, and not from a cache that may lag.
+    /// True if an object that it lacks did not exist when it was read: it is complete, and not from a cache that may lag.
     pub proves_absence: bool,
 }
 
@@ -267,7 +267,7 @@ impl<O: Origin> Reader<O> {
         self.memo.0.limits.get().list_ttl.max(SHORTEST_WINDOW)
     }
 
-    /// Whether a list pays, now that memory cannot answer for `name`. While a list is fresh, the names count that it could not
+    /// True if a list pays, now that memory cannot answer for `name`. While a list is fresh, the names count that it could not
     /// answer, and else all that are asked for.
     fn list_pays(&self, name: &ObjectName, asked: usize, scarce: bool) -> bool {
         let has_list = self.memo.0.kept.has_fresh_list();
@@ -279,7 +279,7 @@ impl<O: Origin> Reader<O> {
         list_pays(names, gathering.size, scarce)
     }
 
-    /// Whether an absence that `answer` proves still counts.
+    /// True if an absence that `answer` proves still counts.
     fn is_recent(&self, answer: &Answer<O::Value>) -> bool {
         answer.age() < self.memo.0.limits.get().absence_ttl()
     }

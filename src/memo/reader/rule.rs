@@ -41,7 +41,7 @@ pub(super) struct Size {
     pub(super) calls: usize,
 }
 
-/// Whether one list costs less than a read of each of `names` objects. `size` is that of the last list, if there was one;
+/// True if one list costs less than a read of each of `names` objects. `size` is that of the last list, if there was one;
 /// `scarce`, whether a call would wait for a token.
 pub(super) fn list_pays(names: usize, size: Option<Size>, scarce: bool) -> bool {
     let Some(Size { objects, calls }) = size else {

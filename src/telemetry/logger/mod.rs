@@ -42,7 +42,7 @@ pub struct Logger {
     format: Format,
     lines: Arc<env_logger::Logger>,
     queue: Queue,
-    /// Whether [`Logger::set`] has no effect.
+    /// True if [`Logger::set`] has no effect.
     fixed: bool,
 }
 
@@ -96,7 +96,7 @@ fn lines(format: Format, queue: Queue) -> env_logger::Logger {
     lines.build()
 }
 
-/// Whether standard error shows colours. env_logger looks at that itself only where it writes itself.
+/// True if standard error shows colours. env_logger looks at that itself only where it writes itself.
 fn has_colours() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     io::stderr().is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")

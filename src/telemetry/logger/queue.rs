@@ -30,7 +30,7 @@ struct State {
     lines: Vec<u8>,
     /// Dropped since the last line that said so.
     dropped: u64,
-    /// Whether the writer has lines in its hands.
+    /// True if the writer has lines in its hands.
     writing: bool,
 }
 

@@ -163,7 +163,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Whether it says that it stands in for one that could not be had.
+    /// True if it says that it stands in for one that could not be had.
     pub(crate) fn is_old(&self) -> bool {
         self.header("cache-status") == "aenv-controller; hit; fwd=stale"
     }

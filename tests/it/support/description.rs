@@ -69,7 +69,7 @@ impl Description {
         (path, body)
     }
 
-    /// Whether the body that a request may have is one that the description takes.
+    /// True if the body that a request may have is one that the description takes.
     pub(crate) fn takes(&self, operation: &Value, body: &Value) -> bool {
         self.validator(&operation["requestBody"]["content"]["application/json"]["schema"]).is_valid(body)
     }
