@@ -7,6 +7,7 @@ use super::faults::{Fault, Faults, cut};
 use super::field::Field;
 use crate::aenv::warnings::Warnings;
 use crate::syntax::{Invalid, LabelValue, ObjectName, Quantity, TemplateName, parse_go_duration};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// As many pods as Kubernetes is built for in a whole cluster:
@@ -188,7 +189,7 @@ pub(super) fn variables(field: &Field<'_>, warnings: &mut Warnings) -> Result<BT
         if !is_variable_name(name) {
             faults.push(not_a_key(field, name, NO_VARIABLE_NAME));
         } else if !variable.is_null() {
-            let value = variable.as_text(warnings);
+            let value = passed(&variable, warnings)?;
             size.add(field, name.len() + value.len())?;
             variables.insert(name.clone(), value.into_owned());
         }
@@ -211,11 +212,17 @@ pub(super) fn arguments(field: &Field<'_>, warnings: &mut Warnings) -> Result<Ve
         if argument.is_null() {
             return Err(argument.wrong("is null, give a text").into());
         }
-        let text = argument.as_text(warnings);
+        let text = passed(&argument, warnings)?;
         size.add(field, text.len())?;
         arguments.push(text.into_owned());
     }
     Ok(arguments)
+}
+
+/// A text that a program gets. It ends at the first NUL, so that with one in it the container never starts.
+fn passed<'a>(field: &Field<'a>, warnings: &mut Warnings) -> Result<Cow<'a, str>, Fault> {
+    let text = field.as_text(warnings);
+    if text.contains('\0') { Err(field.wrong("has a NUL character, which no program can be given")) } else { Ok(text) }
 }
 
 /// Labels of the caller's own, as they were given; [`crate::aenv::labels`] says what becomes of each.
