@@ -28,6 +28,9 @@ const MAX_RETRY_AFTER: u64 = 120;
 /// else has sent it.
 const MESSAGE_SHOWN: usize = 2_000;
 
+/// Words that the CLI takes for a missing object, and the ones that stand for them where none is missing.
+const MISREAD: [(&str, &str); 3] = [("deployment", "workload"), ("pods", "instances"), ("not found", "missing")];
+
 /// Why a request is not answered with 200.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
@@ -117,16 +120,15 @@ impl ApiError {
         Self::BadRequest(format!("query: {why}"))
     }
 
-    /// The message for the caller. The CLI takes every failure with the word `deployment` for a service that does not
-    /// exist, and every one with `pods` for such an instance; so only a missing object and a name that is taken are told
-    /// in those words. The log has the words of the API server.
+    /// The message for the caller. The CLI takes every failure of a read with the word `deployment` for a service that
+    /// does not exist, and every one with `pods` or `not found` for such an instance; so only a missing object, and a
+    /// name that is taken, are told in those words. The log has the words of the API server.
     fn message(&self) -> String {
         let message = self.to_string();
-        let told_as_recorded = matches!(self.status_code(), StatusCode::NOT_FOUND | StatusCode::CONFLICT);
-        match self {
-            Self::Read(_) | Self::Write(_) if !told_as_recorded => {
-                let message = replace_word(&message, "deployment", "workload");
-                replace_word(&message, "pods", "instances")
+        match (self, self.status_code()) {
+            (Self::Read(_) | Self::Write(_), StatusCode::NOT_FOUND) | (Self::Write(_), StatusCode::CONFLICT) => message,
+            (Self::Read(_) | Self::Write(_), _) => {
+                MISREAD.iter().fold(message, |message, (word, instead)| replace_word(&message, word, instead))
             }
             _ => message,
         }
@@ -334,11 +336,15 @@ mod tests {
         };
         let missing = "deployments.apps \"x\" not found";
         assert!(message(404, missing).ends_with(missing), "{}", message(404, missing));
-        for (status, told) in
-            [(403, "deployments.apps is forbidden"), (422, "Deployment.apps \"x\" is invalid"), (503, "busy")]
-        {
-            let message = message(status, told);
-            assert!(message.contains("workload") && !message.to_lowercase().contains("deployment"), "{message}");
+        for (status, told) in [
+            (403, "deployments.apps is forbidden: serviceaccount \"y\" not found"),
+            (409, "the deployment has been modified"),
+            (422, "Deployment.apps \"x\" is invalid: pods"),
+            (503, "busy"),
+        ] {
+            let message = message(status, told).to_lowercase();
+            assert!(message.contains("workload"), "{message}");
+            assert!(MISREAD.iter().all(|(word, _)| !message.contains(word)), "{message}");
         }
         assert_eq!(replace_word("PODS é pods", "pods", "instances"), "instances é instances");
     }
