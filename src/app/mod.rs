@@ -297,7 +297,8 @@ fn announce_templates(dir: &Path) {
     if dir.is_dir() {
         log::info!("Templates from {}; what it lacks is built in", dir.display());
     } else {
-        log::info!("Templates are built in: there is no folder {} (templates.dir)", dir.display());
+        let dir = dir.display();
+        log::info!("There is no folder {dir} (templates.dir): templates are built in, but for any in /home/admin");
     }
 }
 

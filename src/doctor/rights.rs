@@ -110,9 +110,9 @@ fn judge(missing: &[(Resource, Vec<&str>)], patient: &Patient) -> Option<Finding
         })
         .collect();
     let mut change = format!(
-        "Add to the rules of the controller's Role in namespace {}, or (AEnvironment's own chart, which grants only pods) \
-         kubectl apply -f k8s/drop-in/rights:\n",
-        patient.namespace
+        "Add to the rules of the controller's Role in namespace {namespace}, or (AEnvironment's own chart, which grants only \
+         pods) kubectl apply --namespace {namespace} -f k8s/drop-in/rights:\n",
+        namespace = patient.namespace
     );
     for (resource, verbs) in missing {
         let verbs: Vec<_> = verbs.iter().map(|verb| format!("{verb:?}")).collect();
@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(
             finding.change,
             "Add to the rules of the controller's Role in namespace aenv-sandbox, or (AEnvironment's own chart, which grants \
-             only pods) kubectl apply -f k8s/drop-in/rights:
+             only pods) kubectl apply --namespace aenv-sandbox -f k8s/drop-in/rights:
   - apiGroups: [\"apps\"]
     resources: [\"deployments\"]
     verbs: [\"create\", \"update\"]
