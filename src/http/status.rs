@@ -9,7 +9,7 @@ use super::query::{NoQuery, Query};
 use super::replica::Replica;
 use crate::aenv::envelope::Envelope;
 use crate::call::Lane;
-use crate::throttle::gate::Closed;
+use crate::throttle::Closed;
 use crate::throttle::{Metrics, Queue};
 use actix_web::HttpResponse;
 use actix_web::http::header::CACHE_CONTROL;

@@ -15,11 +15,9 @@ use serde_json::{Value, json};
 use super::object::Object;
 use super::resource::Resource;
 use super::selector::{FieldSelector, LabelSelector};
-use super::status::{ApiError, FieldError};
+use super::status::{ApiError, CONTINUE_TOO_OLD, FieldError};
 use super::store::{Key, Store};
 
-/// How the API server says that a continue token has expired.
-pub(super) const CONTINUE_TOO_OLD: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
 const REVISION_TOO_OLD: &str = "The resourceVersion for the provided list is too old.";
 
 /// The query parameters of a request.

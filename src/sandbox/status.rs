@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 
 use super::resource::{Resource, with_group};
 
+/// How the API server says that a continue token has expired.
+pub(super) const CONTINUE_TOO_OLD: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
+
 /// A failed call.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ApiError {
@@ -128,7 +131,7 @@ impl ApiError {
             403 => ("Forbidden", "forbidden: the sandbox was told to refuse this"),
             404 => ("NotFound", "the server could not find the requested resource"),
             409 => ("Conflict", "the server reported a conflict"),
-            410 => ("Expired", super::list::CONTINUE_TOO_OLD),
+            410 => ("Expired", CONTINUE_TOO_OLD),
             500 => ("InternalError", "Internal error occurred: the sandbox was told to fail"),
             503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
             504 => ("Timeout", "Timeout: request did not complete within the allotted timeout"),

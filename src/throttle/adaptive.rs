@@ -19,7 +19,7 @@ const RECOVERY: Duration = Duration::from_secs(50);
 
 /// A rate between a floor and a ceiling.
 #[derive(Debug, Clone)]
-pub struct AdaptiveRate {
+pub(super) struct AdaptiveRate {
     floor: f64,
     ceiling: f64,
     rate: f64,
@@ -35,26 +35,23 @@ pub struct AdaptiveRate {
 
 impl AdaptiveRate {
     /// A rate, in calls per second, that stands at its ceiling. A floor above the ceiling is the ceiling.
-    #[must_use]
-    pub fn new(ceiling: f64, floor: f64, now: Instant) -> Self {
+    pub(super) fn new(ceiling: f64, floor: f64, now: Instant) -> Self {
         let floor = floor.min(ceiling);
         Self { floor, ceiling, rate: ceiling, base: ceiling, cut: None, used: Duration::ZERO, counted: now }
     }
 
     /// Calls per second.
-    #[must_use]
-    pub fn rate(&self) -> f64 {
+    pub(super) fn rate(&self) -> f64 {
         self.rate
     }
 
     /// True if it is as high as it can be.
-    #[must_use]
-    pub fn is_at_ceiling(&self) -> bool {
+    pub(super) fn is_at_ceiling(&self) -> bool {
         self.rate >= self.ceiling
     }
 
     /// Moves floor and ceiling, and the rate only as far as it has to. A rate that stands at its ceiling stays there.
-    pub fn set_bounds(&mut self, ceiling: f64, floor: f64) {
+    pub(super) fn set_bounds(&mut self, ceiling: f64, floor: f64) {
         let stood_at_ceiling = self.is_at_ceiling();
         self.ceiling = ceiling;
         self.floor = floor.min(ceiling);
@@ -63,7 +60,7 @@ impl AdaptiveRate {
     }
 
     /// An attempt that used up the rate was answered at `now`: it may grow.
-    pub fn succeeded(&mut self, now: Instant) {
+    pub(super) fn succeeded(&mut self, now: Instant) {
         // What is longer than the time between two calls at this rate was a pause.
         let between_calls = Duration::from_secs_f64(1.0 / self.rate);
         self.used += now.saturating_duration_since(self.counted).min(between_calls);
@@ -74,7 +71,7 @@ impl AdaptiveRate {
 
     /// An attempt that left at `sent` was answered with overload at `now`. True if the rate has fallen: an attempt from
     /// before the last cut says nothing new, and at the floor it stays.
-    pub fn overloaded(&mut self, sent: Instant, now: Instant) -> bool {
+    pub(super) fn overloaded(&mut self, sent: Instant, now: Instant) -> bool {
         if self.cut.is_some_and(|cut| sent <= cut) {
             return false;
         }

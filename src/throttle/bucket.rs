@@ -14,7 +14,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Tokens that are refilled at a rate, up to a burst.
 #[derive(Debug, Clone)]
-pub struct TokenBucket {
+pub(super) struct TokenBucket {
     rate: f64,
     burst: f64,
     tokens: f64,
@@ -27,8 +27,7 @@ impl TokenBucket {
     ///
     /// # Panics
     /// If `rate` is not positive and finite, or `burst` is below one: such a bucket would never give a token.
-    #[must_use]
-    pub fn new(rate: f64, burst: f64, now: Instant) -> Self {
+    pub(super) fn new(rate: f64, burst: f64, now: Instant) -> Self {
         assert!(rate.is_finite() && rate > 0.0 && burst >= 1.0, "a rate of {rate}/s with a burst of {burst}");
         Self { rate, burst, tokens: burst, refilled: now }
     }
@@ -38,7 +37,7 @@ impl TokenBucket {
     ///
     /// # Panics
     /// As [`TokenBucket::new`].
-    pub fn set(&mut self, rate: f64, burst: f64, now: Instant) {
+    pub(super) fn set(&mut self, rate: f64, burst: f64, now: Instant) {
         self.refill(now);
         let tokens = self.tokens.min(burst);
         *self = Self { tokens, refilled: self.refilled, ..Self::new(rate, burst, now) };
@@ -48,7 +47,7 @@ impl TokenBucket {
     ///
     /// # Errors
     /// The instant at which there will be one, if there is none at `now`.
-    pub fn try_take(&mut self, now: Instant) -> Result<(), Instant> {
+    pub(super) fn try_take(&mut self, now: Instant) -> Result<(), Instant> {
         self.peek(now)?;
         self.tokens -= 1.0;
         Ok(())
@@ -58,31 +57,29 @@ impl TokenBucket {
     ///
     /// # Errors
     /// The instant at which there will be one, if there is none at `now`.
-    pub fn peek(&mut self, now: Instant) -> Result<(), Instant> {
+    pub(super) fn peek(&mut self, now: Instant) -> Result<(), Instant> {
         let wait = self.wait_for(1, now);
         if self.tokens + ROUNDING >= 1.0 { Ok(()) } else { Err(now + wait) }
     }
 
     /// Gives back a token that was taken and not used.
-    pub fn put_back(&mut self) {
+    pub(super) fn put_back(&mut self) {
         self.tokens = (self.tokens + 1.0).min(self.burst);
     }
 
     /// True if it holds no whole token: who takes them is held up by the rate.
-    #[must_use]
-    pub fn is_drained(&self) -> bool {
+    pub(super) fn is_drained(&self) -> bool {
         self.tokens + ROUNDING < 1.0
     }
 
     /// Pours away what was saved, and refills nothing before `until`.
-    pub fn dry_until(&mut self, until: Instant) {
+    pub(super) fn dry_until(&mut self, until: Instant) {
         self.tokens = self.tokens.min(0.0);
         self.refilled = self.refilled.max(until);
     }
 
     /// How long after `now` the bucket will have given `tokens` more tokens, if all are taken as they come; at most a day.
-    #[must_use]
-    pub fn wait_for(&mut self, tokens: usize, now: Instant) -> Duration {
+    pub(super) fn wait_for(&mut self, tokens: usize, now: Instant) -> Duration {
         self.refill(now);
         #[expect(clippy::cast_precision_loss, reason = "a queue of 2^52 attempts does not exist")]
         let missing = tokens as f64 - self.tokens;

@@ -41,7 +41,7 @@ pub enum Closed {
 
 /// Open at first.
 #[derive(Debug, Clone, Default)]
-pub struct Gate {
+pub(super) struct Gate {
     opens: Option<Instant>,
     overloaded: bool,
     /// Attempts in a row that were not answered.
@@ -58,7 +58,7 @@ impl Gate {
     ///
     /// # Errors
     /// Why not, and when the gate opens; `None`: when the probe that is under way has ended.
-    pub fn check(&self, now: Instant) -> Result<(), (Closed, Option<Instant>)> {
+    pub(super) fn check(&self, now: Instant) -> Result<(), (Closed, Option<Instant>)> {
         let why = if self.overloaded { Closed::Overloaded } else { Closed::Unreachable };
         match self.opens {
             Some(opens) if opens > now => Err((why, Some(opens))),
@@ -68,33 +68,31 @@ impl Gate {
     }
 
     /// True if the API server may have just come back.
-    #[must_use]
-    pub fn is_settling(&self, now: Instant) -> bool {
+    pub(super) fn is_settling(&self, now: Instant) -> bool {
         self.last_unanswered.is_some_and(|last| now.saturating_duration_since(last) < SETTLING)
     }
 
     /// An attempt passes. True if it is the probe of an unreachable API server.
-    pub fn pass(&mut self) -> bool {
+    pub(super) fn pass(&mut self) -> bool {
         self.probing = self.is_unreachable();
         self.probing
     }
 
     /// The API server answered, whatever it said.
-    pub fn answered(&mut self) {
+    pub(super) fn answered(&mut self) {
         (self.unanswered, self.probing) = (0, false);
         // It is there again; whether it wants to be asked is another matter.
         self.opens = self.opens.filter(|_| self.overloaded);
     }
 
     /// When attempts on `resource` may pass that is closed alone; `None` if it is not.
-    #[must_use]
-    pub fn closed_for(&self, resource: &str, now: Instant) -> Option<Instant> {
+    pub(super) fn closed_for(&self, resource: &str, now: Instant) -> Option<Instant> {
         self.resources.get(resource).copied().filter(|opens| *opens > now)
     }
 
     /// The API server cannot answer for `resource` before `retry_after`, and for others can. `spread`, from 0 to 1, is chance.
     /// Tells when it opens.
-    pub fn close_for(&mut self, resource: &'static str, retry_after: Duration, spread: f64, now: Instant) -> Instant {
+    pub(super) fn close_for(&mut self, resource: &'static str, retry_after: Duration, spread: f64, now: Instant) -> Instant {
         let opens = now + spread_out(retry_after.min(LONGEST_RETRY_AFTER), spread);
         let until = self.resources.entry(resource).or_insert(opens);
         *until = opens.max(*until);
@@ -102,12 +100,12 @@ impl Gate {
     }
 
     /// The API server asks to be left alone for `retry_after`. `spread`, from 0 to 1, is chance. Tells when the gate opens.
-    pub fn overloaded(&mut self, retry_after: Duration, spread: f64, now: Instant) -> Instant {
+    pub(super) fn overloaded(&mut self, retry_after: Duration, spread: f64, now: Instant) -> Instant {
         self.close(retry_after.min(LONGEST_RETRY_AFTER), spread, now, true)
     }
 
     /// An attempt brought no answer. True if the API server counts as unreachable from now on.
-    pub fn unanswered(&mut self, was_probe: bool, spread: f64, now: Instant) -> bool {
+    pub(super) fn unanswered(&mut self, was_probe: bool, spread: f64, now: Instant) -> bool {
         self.last_unanswered = Some(now);
         let was_unreachable = self.is_unreachable();
         if was_unreachable && !was_probe {
@@ -125,7 +123,7 @@ impl Gate {
     }
 
     /// An attempt was given up before it could be answered. If it was the probe, another may go.
-    pub fn abandoned(&mut self, was_probe: bool) {
+    pub(super) fn abandoned(&mut self, was_probe: bool) {
         self.probing &= !was_probe;
     }
 

@@ -21,11 +21,11 @@ const fn stride(lane: Lane) -> u64 {
 
 /// A place in a lane, by which it can be given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place(Lane, fair_queue::Place);
+pub(super) struct Place(Lane, fair_queue::Place);
 
 /// The three queues.
 #[derive(Debug)]
-pub struct Lanes<T> {
+pub(super) struct Lanes<T> {
     queues: [Queue<T>; 3],
     /// The tag of the turn that was given last.
     clock: u64,
@@ -50,7 +50,7 @@ impl<T> Default for Lanes<T> {
 
 impl<T> Lanes<T> {
     /// Queues `waiter`. `caller` is whose turn it takes; `None` if it continues a request, which goes ahead of all callers.
-    pub fn enter(&mut self, lane: Lane, caller: Option<CallerKey>, waiter: T) -> Place {
+    pub(super) fn enter(&mut self, lane: Lane, caller: Option<CallerKey>, waiter: T) -> Place {
         let clock = self.clock;
         let queue = self.queue(lane);
         queue.tag = queue.next_tag(clock);
@@ -58,25 +58,24 @@ impl<T> Lanes<T> {
     }
 
     /// Gives a place up. False if its turn has come already.
-    pub fn leave(&mut self, place: Place) -> bool {
+    pub(super) fn leave(&mut self, place: Place) -> bool {
         self.queue(place.0).waiters.leave(place.1)
     }
 
     /// The lane whose turn it is, among those that `may` have one now.
-    #[must_use]
-    pub fn due(&self, may: impl Fn(Lane) -> bool) -> Option<Lane> {
+    pub(super) fn due(&self, may: impl Fn(Lane) -> bool) -> Option<Lane> {
         let waiting = self.queues.iter().filter(|queue| !queue.waiters.is_empty() && may(queue.lane));
         // The first of equals: lanes stand in the order of their urgency.
         waiting.min_by_key(|queue| queue.tag).map(|queue| queue.lane)
     }
 
     /// Takes out the waiter of `lane` whose turn it is. Costs the lane nothing yet, see [`Lanes::charge`].
-    pub fn pop(&mut self, lane: Lane) -> Option<T> {
+    pub(super) fn pop(&mut self, lane: Lane) -> Option<T> {
         self.queue(lane).waiters.pop()
     }
 
     /// Counts a turn of `lane` that was made use of.
-    pub fn charge(&mut self, lane: Lane) {
+    pub(super) fn charge(&mut self, lane: Lane) {
         let queue = self.queue(lane);
         queue.served = queue.tag;
         queue.tag += stride(lane);
@@ -88,8 +87,7 @@ impl<T> Lanes<T> {
     }
 
     /// How many turns come before that of a call that enters now, if nobody else comes.
-    #[must_use]
-    pub fn ahead(&self, lane: Lane, caller: Option<CallerKey>) -> usize {
+    pub(super) fn ahead(&self, lane: Lane, caller: Option<CallerKey>) -> usize {
         let own = self.queues.iter().find(|queue| queue.lane == lane);
         let Some(own) = own else { return 0 };
         let in_lane = own.waiters.ahead(caller);
@@ -99,7 +97,7 @@ impl<T> Lanes<T> {
     }
 
     /// Takes out all waiters of which `goes` says so.
-    pub fn extract(&mut self, mut goes: impl FnMut(&T) -> bool) -> Vec<T> {
+    pub(super) fn extract(&mut self, mut goes: impl FnMut(&T) -> bool) -> Vec<T> {
         self.queues.iter_mut().flat_map(|queue| queue.waiters.extract(&mut goes)).collect()
     }
 

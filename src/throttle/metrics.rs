@@ -1,6 +1,6 @@
 //! Throttle metrics: calls admitted, refused and waiting, the rate, and the gate.
 
-use super::Why;
+use super::refused::Why;
 use crate::call::Lane;
 use crate::telemetry::metrics::{Counters, Label, Registry, SECONDS, totals};
 use prometheus::{Gauge, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};

@@ -1,10 +1,11 @@
 //! Pace: token bucket, adaptive rate and gate in one, which say when the next attempt may leave. Pure, driven by `now`; the
-//! queue before it and the clock are [`super::Throttle`]'s.
+//! queue is before it ([`super::queue`]).
 
 use super::adaptive::AdaptiveRate;
 use super::bucket::TokenBucket;
 use super::gate::{Closed, Gate};
-use super::{Limits, Outcome};
+use super::limits::Limits;
+use super::outcome::Outcome;
 use tokio::time::{Duration, Instant};
 
 /// How long an overloaded API server is left alone if it does not say: as long as API Priority and Fairness asks for at
@@ -13,9 +14,9 @@ const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// An attempt that has left.
 #[derive(Debug, Clone, Copy)]
-pub struct Sent {
+pub(super) struct Sent {
     /// When.
-    pub at: Instant,
+    pub(super) at: Instant,
     /// True if it took the last whole token: then the rate is what holds attempts up.
     drained: bool,
     /// True if it probes an unreachable API server.
@@ -24,16 +25,16 @@ pub struct Sent {
 
 /// Why no attempt may leave now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hold {
+pub(super) struct Hold {
     /// The gate's reason; `None`: there is no token.
-    pub closed: Option<Closed>,
+    pub(super) closed: Option<Closed>,
     /// When to look again; `None`: when an attempt has ended.
-    pub until: Option<Instant>,
+    pub(super) until: Option<Instant>,
 }
 
 /// What an outcome has changed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Change {
+pub(super) enum Change {
     /// Nothing that is worth telling.
     None,
     /// The API server said that it is overloaded.
@@ -56,7 +57,7 @@ pub enum Change {
 
 /// The state of the pace.
 #[derive(Debug, Clone)]
-pub struct Pace {
+pub(super) struct Pace {
     limits: Limits,
     /// `None`: without a limit on the rate.
     rated: Option<(TokenBucket, AdaptiveRate)>,
@@ -65,8 +66,7 @@ pub struct Pace {
 
 impl Pace {
     /// A pace with a full bucket and an open gate.
-    #[must_use]
-    pub fn new(limits: Limits, now: Instant) -> Self {
+    pub(super) fn new(limits: Limits, now: Instant) -> Self {
         let rated = limits.rate.map(|rate| {
             let adaptive = AdaptiveRate::new(rate.qps, limits.min_qps, now);
             (TokenBucket::new(rate.qps, f64::from(rate.burst), now), adaptive)
@@ -75,7 +75,7 @@ impl Pace {
     }
 
     /// The same pace under other limits: what has been learnt of the API server stays.
-    pub fn retune(&mut self, limits: Limits, now: Instant) {
+    pub(super) fn retune(&mut self, limits: Limits, now: Instant) {
         let fresh = Self::new(limits, now);
         self.rated = match (self.rated.take(), fresh.rated) {
             (Some((bucket, mut adaptive)), Some(_)) if limits.adaptive => {
@@ -90,26 +90,22 @@ impl Pace {
     }
 
     /// Calls per second at present. `None`: without a limit.
-    #[must_use]
-    pub fn rate(&self) -> Option<f64> {
+    pub(super) fn rate(&self) -> Option<f64> {
         self.rated.as_ref().map(|(_, adaptive)| adaptive.rate())
     }
 
     /// Why the gate is closed, and when it opens, as [`Gate::check`] says; `None` if it is open.
-    #[must_use]
-    pub fn closed(&self, now: Instant) -> Option<(Closed, Option<Instant>)> {
+    pub(super) fn closed(&self, now: Instant) -> Option<(Closed, Option<Instant>)> {
         self.gate.check(now).err()
     }
 
     /// When attempts on `resource` may leave, if it is closed alone, as [`Gate::closed_for`] says.
-    #[must_use]
-    pub fn closed_for(&self, resource: &str, now: Instant) -> Option<Instant> {
+    pub(super) fn closed_for(&self, resource: &str, now: Instant) -> Option<Instant> {
         self.gate.closed_for(resource, now)
     }
 
     /// True if the API server may have just come back.
-    #[must_use]
-    pub fn is_settling(&self, now: Instant) -> bool {
+    pub(super) fn is_settling(&self, now: Instant) -> bool {
         self.gate.is_settling(now)
     }
 
@@ -117,7 +113,7 @@ impl Pace {
     ///
     /// # Errors
     /// Why not.
-    pub fn check(&mut self, now: Instant) -> Result<(), Hold> {
+    pub(super) fn check(&mut self, now: Instant) -> Result<(), Hold> {
         self.gate.check(now).map_err(|(why, until)| Hold { closed: Some(why), until })?;
         let Some((bucket, _)) = &mut self.rated else { return Ok(()) };
         bucket.peek(now).map_err(|until| Hold { closed: None, until: Some(until) })
@@ -126,14 +122,13 @@ impl Pace {
     /// How much later than it could an attempt should leave, up to half the time between two: replicas that share what an
     /// API server gives would otherwise fall into step, and the same ones always find its last seat. `spread`, from 0 to
     /// 1, is chance. Nothing at the ceiling, where nothing is shared.
-    #[must_use]
-    pub fn stagger(&self, spread: f64) -> Duration {
+    pub(super) fn stagger(&self, spread: f64) -> Duration {
         let shared = self.rated.as_ref().filter(|(_, adaptive)| !adaptive.is_at_ceiling());
         shared.map_or(Duration::ZERO, |(_, adaptive)| Duration::from_secs_f64(spread * 0.5 / adaptive.rate()))
     }
 
     /// An attempt leaves, after [`Pace::check`] has let it.
-    pub fn send(&mut self, now: Instant) -> Sent {
+    pub(super) fn send(&mut self, now: Instant) -> Sent {
         let drained = self.rated.as_mut().is_some_and(|(bucket, _)| {
             let taken = bucket.try_take(now);
             debug_assert!(taken.is_ok(), "an attempt has left without a token");
@@ -143,7 +138,7 @@ impl Pace {
     }
 
     /// An attempt has not left after all.
-    pub fn take_back(&mut self, sent: Sent) {
+    pub(super) fn take_back(&mut self, sent: Sent) {
         self.gate.abandoned(sent.probe);
         if let Some((bucket, _)) = &mut self.rated {
             bucket.put_back();
@@ -151,7 +146,7 @@ impl Pace {
     }
 
     /// An attempt on `resource` has ended. `spread`, from 0 to 1, is chance.
-    pub fn ended(&mut self, sent: Sent, resource: &'static str, outcome: Outcome, spread: f64, now: Instant) -> Change {
+    pub(super) fn ended(&mut self, sent: Sent, resource: &'static str, outcome: Outcome, spread: f64, now: Instant) -> Change {
         match outcome {
             Outcome::Abandoned => {
                 self.gate.abandoned(sent.probe);
@@ -181,8 +176,7 @@ impl Pace {
     }
 
     /// How long it takes until `tokens` more attempts may have left, and what it is that holds them up.
-    #[must_use]
-    pub fn wait_for(&mut self, tokens: usize, now: Instant) -> (Duration, Option<Closed>) {
+    pub(super) fn wait_for(&mut self, tokens: usize, now: Instant) -> (Duration, Option<Closed>) {
         let closed = self.gate.check(now).err();
         let opens = closed.and_then(|(_, opens)| opens).unwrap_or(now).saturating_duration_since(now);
         let token = self.rated.as_mut().map_or(Duration::ZERO, |(bucket, _)| bucket.wait_for(tokens, now));

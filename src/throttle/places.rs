@@ -12,39 +12,37 @@ const FEWEST_TO_KEEP: usize = 4;
 
 /// The places and those who hold them.
 #[derive(Debug)]
-pub struct Places {
+pub(super) struct Places {
     most: usize,
     taken: [usize; 3],
 }
 
 impl Places {
     /// `most` places, all free.
-    #[must_use]
-    pub fn new(most: usize) -> Self {
+    pub(super) fn new(most: usize) -> Self {
         Self { most, taken: [0; 3] }
     }
 
     /// Changes how many there are. Those who hold one keep it.
-    pub fn set(&mut self, most: usize) {
+    pub(super) fn set(&mut self, most: usize) {
         self.most = most;
     }
 
     /// True if a call of `lane` can have one.
-    #[must_use]
-    pub fn has_room(&self, lane: Lane) -> bool {
+    pub(super) fn has_room(&self, lane: Lane) -> bool {
         let others = Lane::ALL.into_iter().filter(|other| *other != lane);
         let kept: usize = others.map(|other| self.kept(other).saturating_sub(self.taken[other as usize])).sum();
         self.taken.iter().sum::<usize>() + kept < self.most
     }
 
     /// A call of `lane` takes one.
-    pub fn take(&mut self, lane: Lane) {
+    pub(super) fn take(&mut self, lane: Lane) {
         debug_assert!(self.has_room(lane), "{lane:?} has no place left: {self:?}");
         self.taken[lane as usize] += 1;
     }
 
     /// A call of `lane` has ended.
-    pub fn give_back(&mut self, lane: Lane) {
+    pub(super) fn give_back(&mut self, lane: Lane) {
         self.taken[lane as usize] -= 1;
     }
 

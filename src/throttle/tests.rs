@@ -1,6 +1,10 @@
+use super::queue::SEARCH_PERIOD;
 use super::*;
-use crate::call::CallerKey;
+use crate::call::{Call, CallerKey, Lane, Operation};
 use crate::telemetry::metrics::Registry;
+use std::sync::{Arc, Mutex};
+use tokio::runtime::Handle;
+use tokio::time::{Duration, Instant, timeout_at};
 
 const LIST: Operation = Operation { verb: "list", resource: "pods" };
 
@@ -146,7 +150,7 @@ async fn a_429_holds_all_attempts_back_and_cuts_the_rate() {
     // The pause is spread by a quarter of itself, and the attempt staggered by up to half the time between two.
     let due = Duration::from_secs_f64(1.0 + 1.0 / 7.0)..Duration::from_secs_f64(1.26 + 1.5 / 7.0);
     assert!(due.contains(&began.elapsed()), "the saved tokens are gone, the rate is 7/s: {:?}", began.elapsed());
-    assert_eq!(throttle.0.metrics.rate.get(), 7.0);
+    assert_eq!(throttle.metrics().rate.get(), 7.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,7 +158,7 @@ async fn a_fixed_rate_gives_way_to_nothing() {
     let throttle = with(Limits { adaptive: false, ..limits(10.0, 5, 8) });
     end_with(&throttle, OVERLOADED).await;
     assert!(!throttle.is_closed());
-    assert_eq!(throttle.0.metrics.rate.get(), 10.0);
+    assert_eq!(throttle.metrics().rate.get(), 10.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -260,7 +264,7 @@ async fn new_limits_count_for_those_who_wait_already() {
     throttle.retune(limits(10.0, 1, 8));
     drop(waiter.await.unwrap());
     assert!(began.elapsed() <= Duration::from_millis(1101), "{:?}", began.elapsed());
-    assert_eq!(throttle.0.metrics.ceiling.get(), 10.0);
+    assert_eq!(throttle.metrics().ceiling.get(), 10.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -373,7 +377,7 @@ async fn a_resource_that_is_not_ready_holds_nothing_else_back() {
     assert_eq!((refused.why, began.elapsed()), (Why::Overloaded, Duration::ZERO));
     throttle.admit(&call_for(60), LIST).await.unwrap();
     assert!((1000..=1252).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
-    assert_eq!(throttle.0.metrics.rate.get(), 1000.0, "one resource says nothing of the rate");
+    assert_eq!(throttle.metrics().rate.get(), 1000.0, "one resource says nothing of the rate");
 }
 
 #[tokio::test(start_paused = true)]
