@@ -1,10 +1,9 @@
 //! Credentials of the API's port, opened as the settings say.
 
 use crate::config::Settings;
-use crate::credentials::{
-    CertificateFiles, Credential, CredentialFault, CredentialFaults, Files, Mounted, Source, TokensFile,
-};
+use crate::credentials::{CertificateFiles, Credential, Files, Mounted, Source, TokensFile};
 use crate::reload::Metrics;
+use crate::syntax::{Fault, Faults};
 use crate::telemetry::metrics::Registry;
 use std::path::PathBuf;
 
@@ -16,14 +15,14 @@ pub(super) struct Credentials {
 
 impl Credentials {
     /// Reads what `settings` name.
-    pub(super) fn open(settings: &Settings, metrics: &Metrics) -> Result<Self, CredentialFaults> {
+    pub(super) fn open(settings: &Settings, metrics: &Metrics) -> Result<Self, Faults> {
         let mut faults = disagreements(settings);
         let tokens = settings.auth.tokens_file.clone().map(TokensFile::new);
         let opened = Self {
             tokens: tokens.and_then(|source| open(source, metrics, &mut faults)),
             certificates: certificate_files(settings).and_then(|source| open(source, metrics, &mut faults)),
         };
-        CredentialFaults::none_of(faults).map(|()| opened)
+        faults.none_or(opened)
     }
 
     /// Says what is in force.
@@ -52,15 +51,15 @@ impl Credentials {
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub fn check_credentials(settings: &Settings) -> Result<Vec<String>, CredentialFaults> {
+pub fn check_credentials(settings: &Settings) -> Result<Vec<String>, Faults> {
     Credentials::open(settings, &Metrics::new(&Registry::new())).map(|opened| opened.warnings())
 }
 
-fn open<S: Source>(source: S, metrics: &Metrics, faults: &mut Vec<CredentialFault>) -> Option<Mounted<S>> {
+fn open<S: Source>(source: S, metrics: &Metrics, faults: &mut Faults) -> Option<Mounted<S>> {
     match Mounted::open(Files::new(source, metrics.clone())) {
         Ok(mounted) => Some(mounted),
         Err(wrong) => {
-            faults.extend(wrong);
+            faults.append(wrong);
             None
         }
     }
@@ -74,7 +73,7 @@ fn certificate_files(settings: &Settings) -> Option<CertificateFiles> {
 
 /// Settings that mean nothing without others. Taken as if they were not there, they would leave open what somebody
 /// wanted shut.
-fn disagreements(Settings { auth, tls, .. }: &Settings) -> Vec<CredentialFault> {
+fn disagreements(Settings { auth, tls, .. }: &Settings) -> Faults {
     let given = |file: &Option<PathBuf>| file.is_some();
     [
         (auth.metrics && !given(&auth.tokens_file), "auth.metrics", "is true, so auth.tokens_file is needed"),
@@ -88,6 +87,6 @@ fn disagreements(Settings { auth, tls, .. }: &Settings) -> Vec<CredentialFault> 
     ]
     .into_iter()
     .filter(|(fault, ..)| *fault)
-    .map(|(_, key, problem)| CredentialFault::of_key(key, problem))
+    .map(|(_, key, problem)| Fault::at(key, problem))
     .collect()
 }

@@ -17,8 +17,9 @@ use std::io::{self, Write};
 /// # Errors
 /// Templates, tokens or certificates that are refused, and a report that cannot be written. All else that is wrong is told in the report.
 pub async fn examine(settings: &Settings, out: &mut dyn Write) -> Result<Severity, StartError> {
-    let templates = Templates::load(Some(&settings.templates.dir))?.if_sound()?;
-    check_credentials(settings)?;
+    let templates =
+        Templates::load(Some(&settings.templates.dir)).and_then(Templates::if_sound).map_err(StartError::Templates)?;
+    check_credentials(settings).map_err(StartError::Credentials)?;
     let mut report = Report::new(out);
     examine_with(settings, &templates, &mut report).await.map_err(StartError::Report)?;
     report.close().map_err(StartError::Report)

@@ -15,15 +15,15 @@ pub use credentials::check_credentials;
 use crate::aenv::envhub::EnvHub;
 use crate::aenv::instances::Instances;
 use crate::aenv::services::Services;
-use crate::aenv::templates::{TemplateFaults, TemplateStore, Templates};
+use crate::aenv::templates::{TemplateStore, Templates};
 use crate::cluster::locate::{Located, NotLocated, locate};
 use crate::cluster::{self, Cluster, Encoding, Writer};
 use crate::config::{self, Settings};
-use crate::credentials::CredentialFaults;
 use crate::http::server::{Limits, Listener, MoreRoutes, serve_api, serve_health, serve_metrics};
 use crate::http::{AllowedHosts, Api, BodyBudget, Readiness, Replica, Waiting, Workers};
 use crate::memo::{self, Memo, Way};
 use crate::reload::Metrics as ReloadMetrics;
+use crate::syntax::Faults;
 use crate::telemetry::metrics::Registry;
 use crate::{http, throttle};
 use credentials::Credentials;
@@ -44,10 +44,10 @@ pub enum StartError {
     Cluster(#[from] NotLocated),
     /// The templates cannot be used.
     #[error("the templates are refused:\n{0}")]
-    Templates(#[from] TemplateFaults),
+    Templates(Faults),
     /// Tokens or certificates cannot be used.
     #[error("the tokens or certificates are refused:\n{0}")]
-    Credentials(#[from] CredentialFaults),
+    Credentials(Faults),
     /// EnvHub's client cannot be built.
     #[error("the client for EnvHub cannot be built: {0}")]
     EnvHub(#[source] io::Error),
@@ -153,7 +153,7 @@ fn patience(drain: Duration) -> Duration {
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub fn check_templates(settings: &Settings) -> Result<Vec<String>, TemplateFaults> {
+pub fn check_templates(settings: &Settings) -> Result<Vec<String>, Faults> {
     let templates = Templates::load(Some(&settings.templates.dir))?.if_sound()?;
     let ignored = templates.warnings().map(ToString::to_string);
     Ok(ignored.chain(Namespace::choose(settings, &templates).warning).collect())
@@ -182,8 +182,9 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let answers = memo::Metrics::new(&registry);
     let reloads = ReloadMetrics::new(&registry);
     let tuning = Tuning::new(settings, calls.clone());
-    let templates = Arc::new(TemplateStore::open(settings.templates.dir.clone(), reloads.clone())?);
-    let credentials = Credentials::open(settings, &reloads)?;
+    let templates =
+        Arc::new(TemplateStore::open(settings.templates.dir.clone(), reloads.clone()).map_err(StartError::Templates)?);
+    let credentials = Credentials::open(settings, &reloads).map_err(StartError::Credentials)?;
     let current = templates.current();
     let Namespace { name: namespace, warning, .. } = Namespace::choose(settings, &current);
     let namespace = &*namespace;

@@ -28,7 +28,7 @@ impl Sandbox {
     /// # Errors
     /// [`StartError`].
     pub async fn start(options: Options, settings: &Settings) -> Result<Self, StartError> {
-        let templates = Templates::load(Some(&settings.templates.dir))?;
+        let templates = Templates::load(Some(&settings.templates.dir)).map_err(StartError::Templates)?;
         let namespace = Namespace::choose(settings, &templates).name;
         let api_server = ApiServer::start(Options { namespace, ..options }).await.map_err(StartError::Sandbox)?;
         let folder = tempfile::Builder::new().prefix("aenv-sandbox-").tempdir().map_err(StartError::Sandbox)?;

@@ -36,7 +36,7 @@ pub struct Sweeping {
 /// # Errors
 /// [`StartError`] if there is no cluster to sweep, if a list could not be had in full, and if `out` cannot be written.
 pub async fn sweep(settings: &Settings, sweeping: Sweeping, out: &mut dyn Write) -> Result<bool, StartError> {
-    let templates = Templates::load(Some(&settings.templates.dir))?;
+    let templates = Templates::load(Some(&settings.templates.dir)).map_err(StartError::Templates)?;
     let located = find_cluster(settings).await?;
     let registry = Registry::new();
     let tuning = Tuning::new(settings, throttle::Metrics::new(&registry));

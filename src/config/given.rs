@@ -9,7 +9,7 @@ const SHOWN: usize = 80;
 
 /// Where a value came from. A stronger source is greater.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
+pub(super) enum Source {
     /// A settings file.
     File(PathBuf),
     /// An environment variable, by name.

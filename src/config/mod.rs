@@ -2,8 +2,8 @@
 //!
 //! A later source wins: the defaults, the file, `SERVICE_DOMAIN_SUFFIX`, `AENV_CONTROLLER__SECTION__KEY`, the flags.
 //! All faults are found in one go. `sections` is the table that declares [`Settings`] and its keys; `sources` collects
-//! the given values (`yaml` those of the file), `reader` matches them with the keys, `kind` is the type of a key, and
-//! `fault` is something wrong with a value. `reload` reads all sources again while the controller runs, and `change` is
+//! the given values (`yaml` those of the file), `reader` matches them with the keys, and `kind` is the type of a key.
+//! `reload` reads all sources again while the controller runs, and `change` is
 //! a key with a new value. Only `main` loads settings; a layer gets the values that it needs, never this module.
 
 mod change;
@@ -11,7 +11,6 @@ pub mod cli;
 mod declare;
 #[cfg(test)]
 mod document;
-mod fault;
 mod given;
 mod kind;
 mod nearest;
@@ -24,14 +23,13 @@ mod tests;
 mod yaml;
 
 pub use change::{Applies, Change};
-pub use fault::{Fault, SettingsError};
-pub use given::Source;
 pub use reload::{Reloaded, Reloader};
 pub use sections::{
     Auth, Encoding, EnvHub, Kubernetes, List, ListPlan, Log, Memo, Retry, Server, Services, Settings, Templates,
     Throttle, Tls,
 };
 
+use crate::syntax::Faults;
 use cli::Flags;
 use reader::Reader;
 use sources::Sources;
@@ -49,12 +47,12 @@ impl Settings {
     ///
     /// # Errors
     /// All unknown keys, all values that are not allowed, keys that contradict each other, and a file that cannot be
-    /// read: `SettingsError` has a line for each.
-    pub fn load(flags: &Flags, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, SettingsError> {
+    /// read: [`Faults`] has a line for each.
+    pub fn load(flags: &Flags, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Faults> {
         Self::from_sources(Sources::collect(flags, environment, Path::new(STANDARD_FILE)))
     }
 
-    fn from_sources(sources: Sources) -> Result<Self, SettingsError> {
+    fn from_sources(sources: Sources) -> Result<Self, Faults> {
         let mut reader = Reader::new(sources.entries, sources.faults);
         let settings = Self::read(&mut reader);
         settings.expect_agreement(&mut reader);

@@ -1,10 +1,11 @@
 //! Looks the declared keys up in what was given, and remembers what it found: the faults, which keys exist, and
 //! which source decided each. What no key has asked for in the end is unknown.
 
-use super::fault::{Fault, SettingsError};
 use super::given::{Entry, Source};
-use super::kind::Key;
+use super::kind::{Key, Kind};
 use super::nearest::nearest;
+use super::sources::Found;
+use crate::syntax::{Fault, Faults};
 use std::collections::BTreeMap;
 
 /// One reading of all keys.
@@ -12,14 +13,14 @@ use std::collections::BTreeMap;
 pub(super) struct Reader {
     /// The weakest first.
     entries: Vec<Entry>,
-    faults: Vec<Fault>,
+    faults: Vec<Found>,
     known: Vec<&'static str>,
     decided: BTreeMap<&'static str, Source>,
 }
 
 impl Reader {
     /// A reader of `entries`, the weakest first, which has `faults` already.
-    pub(super) fn new(entries: Vec<Entry>, faults: Vec<Fault>) -> Self {
+    pub(super) fn new(entries: Vec<Entry>, faults: Vec<Found>) -> Self {
         Self { entries, faults, ..Self::default() }
     }
 
@@ -33,7 +34,7 @@ impl Reader {
                 value = read;
                 self.decided.insert(path, entry.source.clone());
             } else {
-                self.faults.push(Fault::refused(entry, &key.kind));
+                self.faults.push((entry.source.clone(), refused(entry, &key.kind)));
             }
         }
         value
@@ -41,12 +42,12 @@ impl Reader {
 
     /// Adds a fault if two keys do not `agree`, unless it is uncertain what either of them should have been.
     pub(super) fn expect(&mut self, agree: bool, [path, other]: [&'static str; 2], problem: impl FnOnce() -> String) {
-        let doubtful = |fault: &Fault| fault.path().is_none_or(|at| at == path || at == other);
+        let doubtful = |(_, fault): &Found| fault.key().is_none_or(|at| at == path || at == other);
         if agree || self.faults.iter().any(doubtful) {
             return;
         }
         let source = self.decided.get(path).max(self.decided.get(other)).expect("the defaults agree with each other");
-        self.faults.push(Fault::at(source, path, problem()));
+        self.faults.push((source.clone(), Fault::at(path, problem())));
     }
 
     /// Every key that has been asked for, in that order.
@@ -58,15 +59,17 @@ impl Reader {
     /// Ends the reading.
     ///
     /// # Errors
-    /// All faults, if there are any, what no key has asked for included.
-    pub(super) fn finish(mut self) -> Result<(), SettingsError> {
+    /// All faults, the weakest source first, what no key has asked for included.
+    pub(super) fn finish(mut self) -> Result<(), Faults> {
         let unknown: Vec<_> = self.entries.iter().filter_map(|entry| self.unknown(entry)).collect();
         self.faults.extend(unknown);
-        if self.faults.is_empty() { Ok(()) } else { Err(SettingsError::new(self.faults)) }
+        self.faults.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let faults = self.faults.into_iter().map(|(source, fault)| fault.within(source));
+        faults.collect::<Faults>().none_or(())
     }
 
     /// What is wrong with an entry as far as its path goes. The value is not repeated: it could be anything.
-    fn unknown(&self, entry: &Entry) -> Option<Fault> {
+    fn unknown(&self, entry: &Entry) -> Option<Found> {
         let path = entry.path.as_str();
         let is_section = !self.keys_of(path).is_empty();
         if self.known.contains(&path) || is_section && entry.given.is_null() {
@@ -82,7 +85,7 @@ impl Reader {
         } else {
             format!("unknown key, there are {}", keys.join(", "))
         };
-        Some(Fault::at(&entry.source, path, problem))
+        Some((entry.source.clone(), Fault::at(path, problem)))
     }
 
     /// The keys of a section, none if there is no such section.
@@ -100,4 +103,12 @@ impl Reader {
         sections.dedup();
         sections
     }
+}
+
+/// A value that its key does not take.
+fn refused<T: 'static>(entry: &Entry, kind: &Kind<T>) -> Fault {
+    let requoted = entry.given.requoted().filter(|(given, _)| kind.read(given).is_some());
+    let hint = requoted.map(|(_, how)| format!(", {how}")).unwrap_or_default();
+    let problem = format!("{} is not allowed, give {}{hint}", entry.given, kind.allowed());
+    Fault::at(entry.path.as_str(), problem)
 }

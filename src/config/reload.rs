@@ -4,8 +4,9 @@
 //! are taken on; the others are named, and wait for a restart.
 
 use super::sources::Sources;
-use super::{Applies, Change, STANDARD_FILE, Settings, SettingsError};
+use super::{Applies, Change, STANDARD_FILE, Settings};
 use crate::config::cli::Flags;
+use crate::syntax::Faults;
 use std::path::{Path, PathBuf};
 
 /// Reads the settings again.
@@ -15,7 +16,7 @@ pub struct Reloader {
     standard_file: PathBuf,
     running: Settings,
     /// What was read last; `running` may be from before.
-    last: Result<Settings, SettingsError>,
+    last: Result<Settings, Faults>,
 }
 
 /// What came of reading the settings again.
@@ -31,7 +32,7 @@ pub enum Reloaded {
         restart: Vec<Change>,
     },
     /// There are faults, so that nothing takes effect.
-    Refused(SettingsError),
+    Refused(Faults),
     /// They are the faults of the last time.
     StillRefused,
 }
@@ -74,7 +75,7 @@ impl Reloader {
         self.last = read.clone();
         let new = match read {
             Ok(new) => new,
-            Err(error) => return Reloaded::Refused(error),
+            Err(faults) => return Reloaded::Refused(faults),
         };
         let (live, restart) =
             self.running.changes(&new).into_iter().partition(|change| change.applies == Applies::Live);

@@ -4,10 +4,10 @@
 //! no longer knows which variable or flag it came from.
 
 use super::cli::{Flags, GoSetting};
-use super::fault::Fault;
 use super::given::{Entry, Given, Source};
 use super::yaml;
 use crate::reload::read_text;
+use crate::syntax::Fault;
 use ::config::{Value, ValueKind};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -24,11 +24,14 @@ const CHART_VARIABLE: &str = "SERVICE_DOMAIN_SUFFIX";
 /// The largest settings file, which is as large as a ConfigMap can be: 1 MiB.
 const MAX_BYTES: usize = 1 << 20;
 
+/// A fault, and the source that it was found in.
+pub(super) type Found = (Source, Fault);
+
 /// Everything that was given, the weakest first, and what is wrong with the sources themselves.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
     pub(super) entries: Vec<Entry>,
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<Found>,
 }
 
 impl Sources {
@@ -76,7 +79,7 @@ impl Sources {
         for GoSetting { flag, path, value } in &flags.go {
             match value {
                 Ok(value) => self.push(Source::Flag(flag), (*path).to_owned(), Given::Text(value.clone())),
-                Err(problem) => self.faults.push(Fault::at(&Source::Flag(flag), path, problem.clone())),
+                Err(problem) => self.faults.push((Source::Flag(flag), Fault::at(*path, problem))),
             }
         }
         for (flag, path, value) in flags.settings() {
@@ -93,7 +96,7 @@ impl Sources {
         };
         match sections {
             Ok(sections) => sections.into_iter().for_each(|(name, value)| self.section(&source, &name, value)),
-            Err(problem) => self.faults.push(Fault::of_source(source, problem)),
+            Err(problem) => self.faults.push((source, Fault::new(problem))),
         }
     }
 
@@ -105,8 +108,8 @@ impl Sources {
                 }
             }
             _ if name.contains('.') => {
-                let problem = "a key stands beneath the name of its section, not behind it".to_owned();
-                self.faults.push(Fault::at(source, name, problem));
+                let problem = "a key stands beneath the name of its section, not behind it";
+                self.faults.push((source.clone(), Fault::at(name, problem)));
             }
             ValueKind::Table(_) => self.push(source.clone(), name.to_owned(), Given::Yaml(ValueKind::Nil)),
             value => self.push(source.clone(), name.to_owned(), Given::Yaml(value)),

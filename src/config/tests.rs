@@ -4,8 +4,9 @@ mod shipped;
 
 use super::reader::Reader;
 use super::sources::Sources;
-use super::{Applies, ListPlan, Settings, SettingsError};
+use super::{Applies, ListPlan, Settings};
 use crate::config::cli::Cli;
+use crate::syntax::Faults;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -124,7 +125,7 @@ impl Scene {
         self
     }
 
-    fn load(&self) -> Result<Settings, SettingsError> {
+    fn load(&self) -> Result<Settings, Faults> {
         let cli = Cli::parse(&self.line).unwrap();
         let nowhere = self.folder.path().join("none.yaml");
         Settings::from_sources(Sources::collect(&cli.flags, self.environment.clone(), &nowhere))

@@ -3,7 +3,8 @@
 //! TLS 1.2 and 1.3, by rustls with ring. HTTP/1.1 is all that is spoken behind it: what times a connection knows no
 //! other. Sessions end with the certificates that they began under: a renewed set resumes none of the one before.
 
-use super::{Contents, Credential, CredentialFault, CredentialFaults, Source};
+use super::{Contents, Credential, Source};
+use crate::syntax::{Fault, Faults};
 use jiff::Timestamp;
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{CryptoProvider, ring};
@@ -76,7 +77,7 @@ impl Source for CertificateFiles {
             .collect()
     }
 
-    fn make(&self, contents: &Contents) -> Result<Certificates, CredentialFaults> {
+    fn make(&self, contents: &Contents) -> Result<Certificates, Faults> {
         let provider = Arc::new(ring::default_provider());
         let chain = certificates(contents, &self.certificate);
         let key = private_key(contents, &self.key);
@@ -87,8 +88,7 @@ impl Source for CertificateFiles {
         let (chain, key, verifier) = match (chain, key, verifier) {
             (Ok(chain), Ok(key), Ok(verifier)) => (chain, key, verifier),
             (chain, key, verifier) => {
-                let faults = [chain.err(), key.err(), verifier.err()].into_iter().flatten().collect();
-                return Err(CredentialFaults::none_of(faults).expect_err("one of them is a fault"));
+                return Err([chain.err(), key.err(), verifier.err()].into_iter().flatten().collect());
             }
         };
         let leaf = chain[0].clone();
@@ -114,40 +114,40 @@ impl Source for CertificateFiles {
 
 impl CertificateFiles {
     /// Why certificate and key cannot be used together.
-    fn refused(&self, error: &Error) -> CredentialFault {
+    fn refused(&self, error: &Error) -> Fault {
         match error {
             Error::InconsistentKeys(_) => {
                 let problem = format!("is not the key of the certificate in {}", self.certificate.display());
-                CredentialFault::of_file(&self.key, problem)
+                Fault::of_file(&self.key, problem)
             }
             Error::InvalidCertificate(why) => {
-                CredentialFault::of_file(&self.certificate, format!("its first certificate cannot be used: {why}"))
+                Fault::of_file(&self.certificate, format!("its first certificate cannot be used: {why}"))
             }
             // What rustls says of a key is left out, whatever it may be.
-            _ => CredentialFault::of_file(&self.key, "the key cannot be used: give one for RSA, ECDSA or Ed25519"),
+            _ => Fault::of_file(&self.key, "the key cannot be used: give one for RSA, ECDSA or Ed25519"),
         }
     }
 }
 
 /// The certificates in a PEM file, at least one.
-fn certificates(contents: &Contents, file: &Path) -> Result<Vec<CertificateDer<'static>>, CredentialFault> {
+fn certificates(contents: &Contents, file: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(contents.of(file)?).collect();
     match found {
-        Ok(found) if found.is_empty() => Err(CredentialFault::of_file(file, "holds no certificate (PEM)")),
+        Ok(found) if found.is_empty() => Err(Fault::of_file(file, "holds no certificate (PEM)")),
         Ok(found) => Ok(found),
         // Not which line: somebody may have put the key there.
-        Err(_) => Err(CredentialFault::of_file(file, "is not sound PEM")),
+        Err(_) => Err(Fault::of_file(file, "is not sound PEM")),
     }
 }
 
 /// The first private key in a PEM file.
-fn private_key(contents: &Contents, file: &Path) -> Result<PrivateKeyDer<'static>, CredentialFault> {
+fn private_key(contents: &Contents, file: &Path) -> Result<PrivateKeyDer<'static>, Fault> {
     PrivateKeyDer::from_pem_slice(contents.of(file)?).map_err(|error| {
         let problem = match error {
             PemError::NoItemsFound => "holds no private key (PEM, not encrypted)",
             _ => "is not sound PEM",
         };
-        CredentialFault::of_file(file, problem)
+        Fault::of_file(file, problem)
     })
 }
 
@@ -156,16 +156,16 @@ fn verifier(
     file: &Path,
     authorities: Vec<CertificateDer<'static>>,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, CredentialFault> {
+) -> Result<Arc<dyn ClientCertVerifier>, Fault> {
     let mut roots = RootCertStore::empty();
     for authority in authorities {
         roots
             .add(authority)
-            .map_err(|why| CredentialFault::of_file(file, format!("one of its certificates cannot be used: {why}")))?;
+            .map_err(|why| Fault::of_file(file, format!("one of its certificates cannot be used: {why}")))?;
     }
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
         .build()
-        .map_err(|why| CredentialFault::of_file(file, why))
+        .map_err(|why| Fault::of_file(file, why))
 }
 
 /// Why a certificate is not valid at a time, as far as that depends on the time.

@@ -5,12 +5,10 @@
 //! never their contents.
 
 mod certificates;
-mod fault;
 mod mounted;
 mod tokens;
 
 pub use certificates::{CertificateFiles, Certificates};
-pub use fault::{CredentialFault, CredentialFaults};
 pub use mounted::{Contents, Credential, Files, Mounted, Source};
 pub use tokens::{Caller, Scope, Tokens, TokensFile};
 

@@ -2,8 +2,9 @@
 //!
 //! Between two looks only a hash of the files is kept. Files that turn bad lock nobody out and let nobody in.
 
-use super::{CredentialFault, CredentialFaults, Hash, hash};
+use super::{Hash, hash};
 use crate::reload::{self, Metrics, MountedFile, Outcome, read_file};
+use crate::syntax::{Fault, Faults};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ pub trait Source: Send + Sync + 'static {
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    fn make(&self, contents: &Contents) -> Result<Self::Credential, CredentialFaults>;
+    fn make(&self, contents: &Contents) -> Result<Self::Credential, Faults>;
 }
 
 /// A credential; displayed, it says for the log what is in force, and no secret.
@@ -54,10 +55,10 @@ impl Contents {
     ///
     /// # Panics
     /// If it is none of the source's files.
-    pub fn of(&self, file: &Path) -> Result<&[u8], CredentialFault> {
+    pub fn of(&self, file: &Path) -> Result<&[u8], Fault> {
         match self.0.get(file).expect("it is one of the source's files") {
             Ok(file) => Ok(&file.bytes),
-            Err(why) => Err(CredentialFault::of_file(file, format!("cannot be read: {why}"))),
+            Err(why) => Err(Fault::of_file(file, format!("cannot be read: {why}"))),
         }
     }
 
@@ -85,7 +86,7 @@ impl<S: Source> reload::Source for Files<S> {
     type Contents = Contents;
     type Fingerprint = Vec<Result<(Hash, bool), String>>;
     type Value = S::Credential;
-    type Faults = CredentialFaults;
+    type Faults = Faults;
 
     fn read(&self) -> Contents {
         Contents::read(self.source.files())
@@ -96,11 +97,11 @@ impl<S: Source> reload::Source for Files<S> {
         contents.0.values().map(|read| read.as_ref().map(of_file).map_err(String::clone)).collect()
     }
 
-    fn make(&self, contents: &Contents, _: Option<&S::Credential>) -> Result<S::Credential, CredentialFaults> {
+    fn make(&self, contents: &Contents, _: Option<&S::Credential>) -> Result<S::Credential, Faults> {
         self.source.make(contents)
     }
 
-    fn reloaded(&self, outcome: Result<&S::Credential, &CredentialFaults>) {
+    fn reloaded(&self, outcome: Result<&S::Credential, &Faults>) {
         let outcome = match outcome {
             Ok(credential) => {
                 log::info!("{} read again: {credential}", S::NAME);

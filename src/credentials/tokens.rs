@@ -3,8 +3,8 @@
 //! One per line: `<token> <read|write> [name]`. Only the tokens' hashes are kept, and a given token's hash is compared
 //! with each of them in constant time, so that neither memory nor the time of an answer tells a token.
 
-use super::{Contents, Credential, CredentialFault, CredentialFaults, Hash, Source, hash};
-use crate::syntax::LabelValue;
+use super::{Contents, Credential, Hash, Source, hash};
+use crate::syntax::{Fault, Faults, LabelValue};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -60,18 +60,18 @@ impl Tokens {
     }
 
     /// Reads the lines of `file`.
-    fn parse(file: &Path, text: &str) -> Result<Self, CredentialFaults> {
-        let (mut tokens, mut faults) = (Vec::new(), Vec::new());
+    fn parse(file: &Path, text: &str) -> Result<Self, Faults> {
+        let (mut tokens, mut faults) = (Vec::new(), Faults::default());
         let mut lines_of = HashMap::new();
         for (line, text) in (1..).zip(text.lines().map(str::trim)) {
             if text.is_empty() || text.starts_with('#') {
                 continue;
             }
             match parse_line(text) {
-                Err(problem) => faults.push(CredentialFault::at(file, line, problem)),
+                Err(problem) => faults.push(Fault::new(problem).within(format_args!("{}:{line}", file.display()))),
                 Ok((hash, _)) if lines_of.contains_key(&hash) => {
                     let problem = format!("the token of line {} again", lines_of[&hash]);
-                    faults.push(CredentialFault::at(file, line, problem));
+                    faults.push(Fault::new(problem).within(format_args!("{}:{line}", file.display())));
                 }
                 Ok((hash, caller)) => {
                     lines_of.insert(hash, line);
@@ -80,9 +80,9 @@ impl Tokens {
             }
         }
         if tokens.is_empty() && faults.is_empty() {
-            faults.push(CredentialFault::of_file(file, "holds no token, so nobody could ask anything"));
+            faults.push(Fault::of_file(file, "holds no token, so nobody could ask anything"));
         }
-        CredentialFaults::none_of(faults).map(|()| Self { known: tokens, warning: None })
+        faults.none_or(Self { known: tokens, warning: None })
     }
 }
 
@@ -150,9 +150,9 @@ impl Source for TokensFile {
         vec![&self.0]
     }
 
-    fn make(&self, contents: &Contents) -> Result<Tokens, CredentialFaults> {
+    fn make(&self, contents: &Contents) -> Result<Tokens, Faults> {
         let Ok(text) = std::str::from_utf8(contents.of(&self.0)?) else {
-            return Err(CredentialFault::of_file(&self.0, "is not text").into());
+            return Err(Fault::of_file(&self.0, "is not text").into());
         };
         let tokens = Tokens::parse(&self.0, text)?;
         Ok(Tokens { warning: contents.loose_permissions(), ..tokens })

@@ -7,9 +7,10 @@ use super::cut::cut;
 use super::refusal::{CrossSite, Refusal};
 use crate::aenv::envelope::Envelope;
 use crate::aenv::envhub;
-use crate::aenv::environment::{Faults, Rejected};
+use crate::aenv::environment::Rejected;
 use crate::cluster::{self, Failed};
 use crate::memo;
+use crate::syntax::Faults;
 use actix_web::error::QueryPayloadError;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
@@ -68,10 +69,10 @@ pub enum ApiError {
     #[error("too many request bodies are on their way (server.max_bodies_bytes)")]
     BodiesCrowded,
     /// A body whose fields are refused.
-    #[error(transparent)]
-    BadBody(#[from] Faults),
+    #[error("{}", .0.sentence())]
+    BadBody(Faults),
     /// What EnvHub says of an environment cannot be deployed.
-    #[error("the environment {env} cannot be deployed: {faults}")]
+    #[error("the environment {env} cannot be deployed: {}", faults.sentence())]
     Undeployable {
         /// Its name and version.
         env: String,
@@ -96,6 +97,12 @@ pub enum ApiError {
     /// Reading did not succeed.
     #[error(transparent)]
     Read(#[from] memo::Error<Failed>),
+}
+
+impl From<Faults> for ApiError {
+    fn from(faults: Faults) -> Self {
+        Self::BadBody(faults)
+    }
 }
 
 impl From<Rejected> for ApiError {

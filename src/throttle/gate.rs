@@ -92,7 +92,13 @@ impl Gate {
 
     /// The API server cannot answer for `resource` before `retry_after`, and for others can. `spread`, from 0 to 1, is chance.
     /// Tells when it opens.
-    pub(super) fn close_for(&mut self, resource: &'static str, retry_after: Duration, spread: f64, now: Instant) -> Instant {
+    pub(super) fn close_for(
+        &mut self,
+        resource: &'static str,
+        retry_after: Duration,
+        spread: f64,
+        now: Instant,
+    ) -> Instant {
         let opens = now + spread_out(retry_after.min(LONGEST_RETRY_AFTER), spread);
         let until = self.resources.entry(resource).or_insert(opens);
         *until = opens.max(*until);

@@ -146,7 +146,14 @@ impl Pace {
     }
 
     /// An attempt on `resource` has ended. `spread`, from 0 to 1, is chance.
-    pub(super) fn ended(&mut self, sent: Sent, resource: &'static str, outcome: Outcome, spread: f64, now: Instant) -> Change {
+    pub(super) fn ended(
+        &mut self,
+        sent: Sent,
+        resource: &'static str,
+        outcome: Outcome,
+        spread: f64,
+        now: Instant,
+    ) -> Change {
         match outcome {
             Outcome::Abandoned => {
                 self.gate.abandoned(sent.probe);

@@ -135,7 +135,7 @@ pub(crate) const RULES: Rules = Rules {
         ("yaml_rust2", &["src/config/yaml.rs"]),
         ("zstd", &["src/aenv/rows/rendering.rs"]),
     ],
-    circles: &[("aenv::templates::tree", "aenv::templates::yaml"), ("aenv::templates::yaml", "aenv::templates::fault")],
+    circles: &[],
 };
 
 impl Rules {

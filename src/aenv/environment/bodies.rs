@@ -111,8 +111,9 @@ fn with_fields(schema: ObjectBuilder, declared: &[&dyn Declared]) -> ObjectBuild
 mod tests {
     use super::super::tests::{instance, service, weather, with};
     use super::*;
-    use crate::aenv::environment::{Faults, ServiceChange};
+    use crate::aenv::environment::ServiceChange;
     use crate::aenv::warnings::Warnings;
+    use crate::syntax::Faults;
     use serde_json::Value;
 
     /// Checks that each field is read: a value that no field takes is a fault there, or a warning.
@@ -125,7 +126,7 @@ mod tests {
             let path = format!("{prefix}{}", field.name());
             let told = match parse(field.name(), json!([[1]])) {
                 Ok((_, warnings)) => warnings.iter().collect::<Vec<_>>().join("; "),
-                Err(faults) => faults.to_string(),
+                Err(faults) => faults.sentence(),
             };
             assert!(told.contains(&path), "{path} is not read: {told:?}");
         }

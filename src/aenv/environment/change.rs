@@ -1,10 +1,10 @@
 //! Changes of an environment service.
 
 use super::document::Document;
-use super::faults::Faults;
 use super::section::Section;
 use super::settings::{IMAGE, REPLICAS, VARIABLES};
 use crate::aenv::warnings::Warnings;
+use crate::syntax::Faults;
 use std::collections::BTreeMap;
 
 /// The changes of an environment service; there may be none.
@@ -29,11 +29,7 @@ impl ServiceChange {
         let replicas = top.read(&REPLICAS);
         let image = top.read(&IMAGE);
         let variables = top.read(&VARIABLES).unwrap_or_default();
-        let (faults, mut warnings) = top.into_findings();
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let change = Self { replicas, image, variables };
+        let (change, mut warnings) = Section::conclude([top], || Some(Self { replicas, image, variables }))?;
         if change.is_empty() {
             warnings.push("there is nothing to change, give any of replicas, image, environment_variables");
         }

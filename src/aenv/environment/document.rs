@@ -3,7 +3,8 @@
 //! `serde_json::Value` takes the last of two equal keys silently; here two equal keys are a fault, because the caller
 //! meant one of them and nobody knows which.
 
-use super::faults::{Fault, Faults, cut};
+use super::cut::cut;
+use crate::syntax::{Fault, Faults};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
 use serde_json::Number;
@@ -23,7 +24,7 @@ impl Document {
     /// # Errors
     /// Why it is not one object.
     pub fn parse(text: &[u8]) -> Result<Self, Faults> {
-        let unreadable = |why: String| Fault::of_body(format!("Invalid request body: {why}")).into();
+        let unreadable = |why: String| Fault::new(format!("Invalid request body: {why}")).into();
         if text.trim_ascii().is_empty() {
             return Err(unreadable("it is empty, give a JSON object".to_owned()));
         }

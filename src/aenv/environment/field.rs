@@ -1,8 +1,9 @@
 //! A field of a body: its path and its value, read as one type or another.
 
+use super::cut::cut;
 use super::document::{Json, Object};
-use super::faults::{Fault, cut};
 use crate::aenv::warnings::Warnings;
+use crate::syntax::Fault;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -36,7 +37,7 @@ impl<'a> Field<'a> {
     }
 
     /// A fault that does not tell the value.
-    pub(super) fn wrong(&self, problem: impl Into<String>) -> Fault {
+    pub(super) fn wrong(&self, problem: impl fmt::Display) -> Fault {
         Fault::at(self.path.clone(), problem)
     }
 

@@ -1,6 +1,5 @@
 //! A new environment instance, as its create describes it.
 
-use super::faults::{Fault, Faults};
 use super::rules;
 use super::section::Section;
 use super::settings::{
@@ -9,7 +8,7 @@ use super::settings::{
 use super::source::Source;
 use crate::aenv::labels::CallerLabels;
 use crate::aenv::warnings::Warnings;
-use crate::syntax::{LabelValue, NamePrefix, ObjectName, Quantity, TemplateName};
+use crate::syntax::{Fault, Faults, LabelValue, NamePrefix, ObjectName, Quantity, TemplateName};
 use std::collections::BTreeMap;
 
 /// The template, unless one is given.
@@ -87,11 +86,7 @@ impl InstanceSpec {
         let autoscale = autoscale(&mut deploy);
         let labels = deploy.read_labels(&LABELS, known.selector_keys);
 
-        let (mut faults, mut warnings) = top.into_findings();
-        let (more_faults, more_warnings) = deploy.into_findings();
-        faults.extend(more_faults);
-        warnings.extend(more_warnings);
-        let spec = || {
+        Section::conclude([top, deploy], || {
             Some(Self {
                 env: env?,
                 version,
@@ -106,11 +101,7 @@ impl InstanceSpec {
                 autoscale,
                 labels,
             })
-        };
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        spec().map(|spec| (spec, warnings)).ok_or(faults)
+        })
     }
 }
 

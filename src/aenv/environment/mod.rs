@@ -3,7 +3,7 @@
 //! A create is described by an EnvHub environment: its `name` and `version`, the image among its `artifacts`, and its
 //! deploy settings (`deployConfig`, or `deploy_config`); a request of the CLI names the environment and overrides some of
 //! them. [`ServiceSpec`], [`InstanceSpec`] and [`ServiceChange`] are what is left of it: plain values that Kubernetes
-//! takes, defaults filled in. The rest is [`Faults`], all of them at once, each with its field as the caller spelled it,
+//! takes, defaults filled in. The rest is [`Faults`](crate::syntax::Faults), all of them at once, each with its field as the caller spelled it,
 //! or warnings where the Go controller would have gone on.
 //!
 //! | module | its job |
@@ -20,8 +20,8 @@
 
 mod bodies;
 mod change;
+mod cut;
 mod document;
-mod faults;
 mod field;
 mod instance;
 #[cfg(test)]
@@ -40,8 +40,8 @@ mod words;
 
 pub use bodies::schemas;
 pub use change::ServiceChange;
+pub use cut::cut;
 pub use document::Document;
-pub use faults::{Fault, Faults, cut};
 pub use instance::{Autoscale, InstanceSpec, Known};
 pub use rejected::Rejected;
 pub use request::CreateRequest;

@@ -54,10 +54,10 @@ proptest! {
     fn any_json_is_answered(top in (key(), any_json()), deploy in (key(), any_json()), change in any_json()) {
         let body = with(weather(&with(json!({}), &deploy.0, deploy.1)), &top.0, top.1);
         if let Err(faults) = service(&body) {
-            prop_assert!(!faults.is_empty() && faults.to_string().len() < 20_000);
+            prop_assert!(!faults.is_empty() && faults.sentence().len() < 20_000);
         }
         if let Err(faults) = instance(&body) {
-            prop_assert!(!faults.is_empty() && faults.to_string().len() < 20_000);
+            prop_assert!(!faults.is_empty() && faults.sentence().len() < 20_000);
         }
         if let Err(faults) = ServiceChange::parse(change.to_string().as_bytes()) {
             prop_assert!(!faults.is_empty());
@@ -76,7 +76,7 @@ proptest! {
         for read in warned {
             let told = match read {
                 Ok(warnings) => warnings.iter().collect::<Vec<_>>().join("; "),
-                Err(faults) => faults.to_string(),
+                Err(faults) => faults.sentence(),
             };
             prop_assert!(!told.contains(SECRET));
         }

@@ -1,13 +1,13 @@
-//! Why nothing can be made of a create.
+//! Refusal of a create: its own fields, or a template that it needs.
 
-use super::faults::Faults;
+use crate::syntax::Faults;
 
-/// Why nothing can be made of a create.
+/// Refusal of a create.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejected {
     /// Its fields are refused.
-    #[error(transparent)]
-    Body(#[from] Faults),
+    #[error("{}", .0.sentence())]
+    Body(Faults),
     /// The template that it needs is broken. The faults name file, line and key.
     #[error("the template {name} cannot be used until its file is mended: {faults}")]
     Template {
@@ -16,4 +16,10 @@ pub enum Rejected {
         /// Everything that is wrong with its file.
         faults: String,
     },
+}
+
+impl From<Faults> for Rejected {
+    fn from(faults: Faults) -> Self {
+        Self::Body(faults)
+    }
 }

@@ -3,9 +3,9 @@
 //! It names the environment and overrides some of its deploy settings, under names of its own ([`super::settings`]). It is
 //! checked before EnvHub is asked, and once more together with EnvHub's description.
 
+use super::cut::cut;
 use super::document::{Document, Json, Object};
-use super::faults::{Fault, Faults, cut};
-use crate::syntax::LabelValue;
+use crate::syntax::{Fault, Faults, LabelValue};
 
 /// The environment and the settings that a request asks for.
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 //! A value that cannot be meant is a fault. One that the Go controller would pass over, or whose meaning is clear although
 //! its type is another, is read with a warning. Both name the field; neither tells the value of an environment variable.
 
-use super::faults::{Fault, Faults, cut};
+use super::cut::cut;
 use super::field::Field;
 use crate::aenv::warnings::Warnings;
-use crate::syntax::{Invalid, LabelValue, ObjectName, Quantity, TemplateName, parse_go_duration};
+use crate::syntax::{Fault, Faults, Invalid, LabelValue, ObjectName, Quantity, TemplateName, parse_go_duration};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -194,7 +194,7 @@ pub(super) fn variables(field: &Field<'_>, warnings: &mut Warnings) -> Result<BT
             variables.insert(name.clone(), value.into_owned());
         }
     }
-    if faults.is_empty() { Ok(variables) } else { Err(faults) }
+    faults.none_or(variables)
 }
 
 fn is_variable_name(name: &str) -> bool {

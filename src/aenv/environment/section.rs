@@ -1,11 +1,12 @@
 //! A section of a body: finds the fields of one object, and collects faults and warnings about them.
 
+use super::cut::cut;
 use super::document::{Document, Object};
-use super::faults::{Fault, Faults, cut};
 use super::field::Field;
 use super::settings::Setting;
 use crate::aenv::labels::CallerLabels;
 use crate::aenv::warnings::Warnings;
+use crate::syntax::{Fault, Faults};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -69,7 +70,7 @@ impl<'a> Section<'a> {
     /// The value of a field. `None`: it is absent, or it is wrong, which is remembered.
     pub(super) fn read<T>(&mut self, setting: &Setting<T>) -> Option<T> {
         let field = self.field(setting)?;
-        (setting.rule)(&field, &mut self.warnings).map_err(|faults| self.faults.extend(faults)).ok()
+        (setting.rule)(&field, &mut self.warnings).map_err(|faults| self.faults.append(faults)).ok()
     }
 
     /// The value of a field, or `default` if it is absent. `None`: it is wrong.
@@ -108,9 +109,20 @@ impl<'a> Section<'a> {
         self.warnings.push(format!("{}: {what}", self.path(setting)));
     }
 
-    /// The faults of the fields that were read, and the warnings about them.
-    pub(super) fn into_findings(self) -> (Faults, Warnings) {
-        (self.faults, self.warnings)
+    /// The value that was made of these sections, with the warnings about their fields. `None` comes with a fault.
+    pub(super) fn conclude<T>(
+        sections: impl IntoIterator<Item = Self>,
+        value: impl FnOnce() -> Option<T>,
+    ) -> Result<(T, Warnings), Faults> {
+        let (mut faults, mut warnings) = (Faults::default(), Warnings::default());
+        for section in sections {
+            faults.append(section.faults);
+            warnings.extend(section.warnings);
+        }
+        match value() {
+            Some(value) => faults.none_or((value, warnings)),
+            None => Err(faults),
+        }
     }
 
     fn field<T>(&self, setting: &Setting<T>) -> Option<Field<'a>> {

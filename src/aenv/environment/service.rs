@@ -1,6 +1,5 @@
 //! A new environment service, as its create describes it.
 
-use super::faults::{Fault, Faults};
 use super::section::Section;
 use super::settings::{
     ARTIFACTS, CLAIM_NAME, CPU_LIMIT, CPU_REQUEST, EPHEMERAL_STORAGE_LIMIT, EPHEMERAL_STORAGE_REQUEST, LABELS,
@@ -9,7 +8,7 @@ use super::settings::{
 use super::source::Source;
 use crate::aenv::labels::CallerLabels;
 use crate::aenv::warnings::Warnings;
-use crate::syntax::{LabelValue, NamePrefix, ObjectName, Quantity};
+use crate::syntax::{Fault, Faults, LabelValue, NamePrefix, ObjectName, Quantity};
 use std::collections::BTreeMap;
 
 /// The port, unless one is given.
@@ -114,15 +113,11 @@ impl ServiceSpec {
         let mount_path = deploy.read_or(&MOUNT_PATH, DEFAULT_MOUNT_PATH.to_owned());
         let storage = storage(source, &mut top, &mut deploy, env.as_ref());
         if deploy.has(&STORAGE_SIZE) && replicas.is_some_and(|replicas| replicas != 1) {
-            deploy.refuse(Fault::of_body(ONE_REPLICA));
+            deploy.refuse(Fault::new(ONE_REPLICA));
         }
         let labels = deploy.read_labels(&LABELS, template.selector_keys);
 
-        let (mut faults, mut warnings) = top.into_findings();
-        let (more_faults, more_warnings) = deploy.into_findings();
-        faults.extend(more_faults);
-        warnings.extend(more_warnings);
-        let spec = || {
+        Section::conclude([top, deploy], || {
             Some(Self {
                 env: env?,
                 version,
@@ -137,11 +132,7 @@ impl ServiceSpec {
                 storage,
                 labels,
             })
-        };
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        spec().map(|spec| (spec, warnings)).ok_or(faults)
+        })
     }
 }
 

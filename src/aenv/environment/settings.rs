@@ -2,12 +2,11 @@
 //!
 //! The parsers ask for a field by its declaration, and the API description is made of the same declarations.
 
-use super::faults::Faults;
 use super::field::Field;
 use super::rules;
 use super::schema::{anything, integer, list_of, of_type, optional, required, texts, texts_by_name, texts_like};
 use crate::aenv::warnings::Warnings;
-use crate::syntax::{LabelValue, ObjectName, Quantity, TemplateName};
+use crate::syntax::{Faults, LabelValue, ObjectName, Quantity, TemplateName};
 use serde_json::json;
 use std::collections::BTreeMap;
 use utoipa::openapi::RefOr;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::aenv::warnings::Warnings;
-use crate::syntax::{ObjectName, TemplateName};
+use crate::syntax::{Faults, ObjectName, TemplateName};
 use serde_json::{Value, json};
 
 /// The value of an environment variable, which must not be told.
@@ -44,7 +44,7 @@ pub(super) fn instance(body: &Value) -> Result<(InstanceSpec, Warnings), Faults>
 /// The message of a refusal.
 #[track_caller]
 pub(super) fn refused<T: std::fmt::Debug>(read: Result<T, Faults>) -> String {
-    read.unwrap_err().to_string()
+    read.unwrap_err().sentence()
 }
 
 /// The warnings with which a body is taken.

@@ -1,7 +1,7 @@
 //! The types that there are templates of, and what of a template would never work although every value has the right
 //! type: found when it is read rather than at every create.
 
-use super::yaml::KeyPath;
+use super::key_path::KeyPath;
 use crate::syntax::Quantity as Amount;
 use crate::syntax::{LabelValue, ObjectName, check_label_key};
 use k8s_openapi::api::apps::v1::Deployment;

@@ -8,12 +8,12 @@
 //! A broken file costs its template: creates that need it are refused, the others are served. Keys that no type knows are
 //! ignored with a warning, as the Go controller ignores them.
 //!
-//! `folder` reads files, `yaml` and `tree` know the place of every key, `object` makes a Kubernetes object of it,
+//! `folder` reads files, `yaml`, `tree` and `key_path` know the place of every key, `object` makes a Kubernetes object of it,
 //! `check` finds what of an object would never work, `selectors` completes what selectors need.
 
 mod check;
-mod fault;
 mod folder;
+mod key_path;
 mod object;
 mod selectors;
 mod store;
@@ -22,11 +22,10 @@ mod tests;
 mod tree;
 mod yaml;
 
-pub use fault::{TemplateFault, TemplateFaults};
 pub use store::TemplateStore;
 
 use crate::aenv::environment::Rejected;
-use crate::syntax::TemplateName;
+use crate::syntax::{Fault, Faults, TemplateName};
 use check::Template;
 use folder::{File, Folder};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -83,15 +82,15 @@ pub struct Templates {
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Findings {
     /// The faults of each broken template, by its name.
-    broken: BTreeMap<String, TemplateFaults>,
+    broken: BTreeMap<String, Faults>,
     /// The faults of files whose templates are those of before.
-    kept: Vec<TemplateFault>,
-    warnings: Vec<TemplateFault>,
+    kept: Vec<Fault>,
+    warnings: Vec<Fault>,
 }
 
 impl Findings {
     /// The value, or a note that the template `name` is broken.
-    fn keep<T>(&mut self, name: &str, read: Result<T, TemplateFaults>) -> Option<T> {
+    fn keep<T>(&mut self, name: &str, read: Result<T, Faults>) -> Option<T> {
         read.map_err(|faults| self.broken.insert(name.to_owned(), faults)).ok()
     }
 }
@@ -102,7 +101,7 @@ impl Templates {
     ///
     /// # Errors
     /// If the folder cannot be read. A broken file costs its template alone.
-    pub fn load(dir: Option<&Path>) -> Result<Self, TemplateFaults> {
+    pub fn load(dir: Option<&Path>) -> Result<Self, Faults> {
         Self::from_folder(&dir.map_or(Folder::Missing, Folder::read))
     }
 
@@ -110,9 +109,8 @@ impl Templates {
     ///
     /// # Errors
     /// Everything that is wrong with the files.
-    pub fn if_sound(self) -> Result<Self, TemplateFaults> {
-        let faults: Vec<_> = self.faults().cloned().collect();
-        if faults.is_empty() { Ok(self) } else { Err(TemplateFaults(faults)) }
+    pub fn if_sound(self) -> Result<Self, Faults> {
+        self.faults().cloned().collect::<Faults>().none_or(self)
     }
 
     /// With the last good version of each template that is broken now.
@@ -134,18 +132,18 @@ impl Templates {
             self.claim = last.claim.clone();
             kept.push(CLAIM);
         }
-        let faults = kept.into_iter().filter_map(|name| broken.remove(name)).flat_map(|faults| faults.0);
+        let faults = kept.into_iter().filter_map(|name| broken.remove(name)).flatten();
         self.findings.kept = faults.collect();
         self.pod_names = self.pods.keys().cloned().collect();
         self
     }
 
-    fn from_folder(folder: &Folder) -> Result<Self, TemplateFaults> {
+    fn from_folder(folder: &Folder) -> Result<Self, Faults> {
         let built_in = BUILT_IN.into_iter().map(|(name, text)| (name.to_owned(), File::built_in(name, text)));
         let mut files = built_in.collect::<BTreeMap<_, _>>();
         match folder {
             Folder::Missing => {}
-            Folder::Unreadable(path, why) => return Err(TemplateFault::of_file(path, why).into()),
+            Folder::Unreadable(path, why) => return Err(Fault::of_file(path, why).into()),
             Folder::Files(given) => files.extend(given.clone()),
         }
         Ok(Self::from_files(files))
@@ -164,7 +162,7 @@ impl Templates {
             let template = match TemplateName::new(name) {
                 Ok(template) => template,
                 Err(why) => {
-                    let warning = TemplateFault::of_file(&file.path, format!("is ignored, its name {why}"));
+                    let warning = Fault::of_file(&file.path, format!("is ignored, its name {why}"));
                     findings.warnings.push(warning);
                     continue;
                 }
@@ -187,10 +185,8 @@ impl Templates {
     /// [`Rejected::Template`] for the first that is broken.
     pub fn check<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<(), Rejected> {
         let mut broken = names.into_iter().filter_map(|name| Some((name, self.findings.broken.get(name)?)));
-        let rejected = |(name, faults): (&str, &TemplateFaults)| Rejected::Template {
-            name: name.to_owned(),
-            faults: faults.to_string(),
-        };
+        let rejected =
+            |(name, faults): (&str, &Faults)| Rejected::Template { name: name.to_owned(), faults: faults.to_string() };
         broken.next().map_or(Ok(()), |broken| Err(rejected(broken)))
     }
 
@@ -203,17 +199,17 @@ impl Templates {
     }
 
     /// The faults of all broken templates.
-    pub fn faults(&self) -> impl Iterator<Item = &TemplateFault> {
-        self.findings.broken.values().flat_map(TemplateFaults::iter)
+    pub fn faults(&self) -> impl Iterator<Item = &Fault> {
+        self.findings.broken.values().flat_map(Faults::iter)
     }
 
     /// The faults of files whose templates are those of before.
-    fn kept(&self) -> impl Iterator<Item = &TemplateFault> {
+    fn kept(&self) -> impl Iterator<Item = &Fault> {
         self.findings.kept.iter()
     }
 
     /// Keys and files that are ignored.
-    pub fn warnings(&self) -> impl Iterator<Item = &TemplateFault> {
+    pub fn warnings(&self) -> impl Iterator<Item = &Fault> {
         self.findings.warnings.iter()
     }
 

@@ -1,9 +1,10 @@
 //! A Kubernetes object of a file's text.
 
 use super::check::Template;
-use super::fault::{TemplateFault, TemplateFaults};
 use super::folder::File;
-use super::yaml::{Document, KeyPath};
+use super::key_path::KeyPath;
+use super::yaml::Document;
+use crate::syntax::{Fault, Faults};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,11 +15,11 @@ const UNKNOWN_KEY: &str = "is unknown here and ignored, correct or remove it";
 
 /// The object that a file describes, checked and without what only the API server sets, and a warning for each key that
 /// is ignored.
-pub(super) fn read<T>(file: &File) -> Result<(T, Vec<TemplateFault>), TemplateFaults>
+pub(super) fn read<T>(file: &File) -> Result<(T, Vec<Fault>), Faults>
 where
     T: Template + DeserializeOwned + Serialize,
 {
-    let text = file.text.as_ref().map_err(|why| TemplateFault::of_file(&file.path, why))?;
+    let text = file.text.as_ref().map_err(|why| Fault::of_file(&file.path, why))?;
     let document = Document::parse(&file.path, text)?;
     for (key, meant) in [("kind", T::KIND), ("apiVersion", T::API_VERSION)] {
         if let Some(said) = document.text(key).filter(|said| *said != meant) {
@@ -32,17 +33,14 @@ where
         serde_saphyr::with_deserializer_from_str(text, |yaml| T::deserialize(Deserializer::new(yaml, &mut track)));
     let mut object = typed.map_err(|error| document.misfit(&KeyPath::from(&track.path()), &error))?;
 
-    let known = serde_json::to_value(&object).map_err(|error| TemplateFault::of_file(&file.path, error))?;
+    let known = serde_json::to_value(&object).map_err(|error| Fault::of_file(&file.path, error))?;
     let unknown = document.unknown_keys(&known);
     let warnings = unknown.iter().map(|key| document.fault(key, UNKNOWN_KEY)).collect();
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     object.check(&mut |key, problem| faults.push(document.fault(&key, problem)));
-    if !faults.is_empty() {
-        return Err(TemplateFaults(faults));
-    }
     object.drop_status();
     drop_server_set(object.metadata_mut());
-    Ok((object, warnings))
+    faults.none_or((object, warnings))
 }
 
 /// The namespace that a file names whose template is broken otherwise.

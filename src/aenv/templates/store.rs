@@ -1,12 +1,12 @@
 //! Templates of a folder, read again when it changes.
 //!
-//! A handful of files of some kilobytes, from the memory of the node, costs tens of microseconds. A file that turns bad
-//! takes nothing down: its last good template stays, with one warning for each new state of the folder. One that is bad from
-//! the start costs its template alone.
+//! A handful of files of some kilobytes, from the memory of the node, costs tens of microseconds. A file that turns bad takes nothing down: its last good template stays, with one warning for each new state of the folder.
+//! One that is bad from the start costs its template alone.
 
+use super::Templates;
 use super::folder::Folder;
-use super::{TemplateFault, TemplateFaults, Templates};
 use crate::reload::{Metrics, Mounted, Source};
+use crate::syntax::{Fault, Faults};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -18,14 +18,13 @@ impl TemplateStore {
     ///
     /// # Errors
     /// If the folder cannot be read.
-    pub fn open(dir: PathBuf, metrics: Metrics) -> Result<Self, TemplateFaults> {
+    pub fn open(dir: PathBuf, metrics: Metrics) -> Result<Self, Faults> {
         let mounted = Mounted::open(TemplateFolder { dir, metrics: metrics.clone() })?;
         report(&mounted.last(), &metrics);
         Ok(Self(mounted))
     }
 
     /// The templates as they are now, or the last good ones. Whoever makes several objects of them asks once.
-    #[must_use]
     pub fn current(&self) -> Arc<Templates> {
         self.0.current_here()
     }
@@ -40,7 +39,7 @@ impl Source for TemplateFolder {
     type Contents = Folder;
     type Fingerprint = Folder;
     type Value = Templates;
-    type Faults = TemplateFaults;
+    type Faults = Faults;
 
     fn read(&self) -> Folder {
         Folder::read(&self.dir)
@@ -51,9 +50,9 @@ impl Source for TemplateFolder {
     }
 
     /// A folder that was there does not mean the built-in templates by going away.
-    fn make(&self, folder: &Folder, last: Option<&Templates>) -> Result<Templates, TemplateFaults> {
+    fn make(&self, folder: &Folder, last: Option<&Templates>) -> Result<Templates, Faults> {
         match folder {
-            Folder::Missing if last.is_some() => Err(TemplateFault::of_file(&self.dir, "is gone").into()),
+            Folder::Missing if last.is_some() => Err(Fault::of_file(&self.dir, "is gone").into()),
             _ => {
                 let templates = Templates::from_folder(folder)?;
                 Ok(if let Some(last) = last { templates.keeping(last) } else { templates })
@@ -61,7 +60,7 @@ impl Source for TemplateFolder {
         }
     }
 
-    fn reloaded(&self, outcome: Result<&Templates, &TemplateFaults>) {
+    fn reloaded(&self, outcome: Result<&Templates, &Faults>) {
         match outcome {
             Ok(templates) => {
                 log::info!("templates read again from {}", self.dir.display());

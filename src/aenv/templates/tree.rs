@@ -1,6 +1,6 @@
 //! Any YAML as a tree with the place of every key and value.
 
-use super::yaml::{KeyPath, Place, Step};
+use super::key_path::{KeyPath, Place, Step};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_saphyr::Spanned;

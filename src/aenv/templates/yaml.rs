@@ -3,89 +3,13 @@
 //! Types alone could not say where something is missing or does not fit its neighbour, nor notice a key that they do
 //! not have.
 
-use super::fault::TemplateFault;
+use super::key_path::{KeyPath, Place};
 use super::tree::{Node, Tree};
+use crate::syntax::Fault;
 use serde_json::Value;
-use serde_saphyr::{Location, MessageFormatter, Spanned, UserMessageFormatter};
+use serde_saphyr::{MessageFormatter, Spanned, UserMessageFormatter};
 use std::fmt;
 use std::path::{Path, PathBuf};
-
-/// A line and a column, counted from one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) line: u64,
-    pub(super) column: u64,
-}
-
-impl From<Location> for Place {
-    fn from(location: Location) -> Self {
-        Self { line: location.line(), column: location.column() }
-    }
-}
-
-/// The way to a key, displayed as `spec.containers[0].image`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct KeyPath(Vec<Step>);
-
-/// One step of the way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Step {
-    /// To the member of that key.
-    Key(String),
-    /// To the item of that number.
-    Index(usize),
-}
-
-impl KeyPath {
-    /// The way along these keys, separated by dots.
-    pub(super) fn of(keys: &str) -> Self {
-        Self(keys.split('.').map(|key| Step::Key(key.to_owned())).collect())
-    }
-
-    /// The way to a member.
-    pub(super) fn key(&self, key: impl Into<String>) -> Self {
-        self.with(Step::Key(key.into()))
-    }
-
-    /// The way to an item.
-    pub(super) fn index(&self, index: usize) -> Self {
-        self.with(Step::Index(index))
-    }
-
-    /// The steps from the top of the document.
-    pub(super) fn steps(&self) -> &[Step] {
-        &self.0
-    }
-
-    fn with(&self, step: Step) -> Self {
-        Self(self.0.iter().cloned().chain([step]).collect())
-    }
-}
-
-impl From<&serde_path_to_error::Path> for KeyPath {
-    fn from(path: &serde_path_to_error::Path) -> Self {
-        use serde_path_to_error::Segment;
-        let step = |segment: &Segment| match segment {
-            Segment::Seq { index } => Some(Step::Index(*index)),
-            Segment::Map { key } | Segment::Enum { variant: key } => Some(Step::Key(key.clone())),
-            Segment::Unknown => None,
-        };
-        Self(path.iter().map_while(step).collect())
-    }
-}
-
-impl fmt::Display for KeyPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, step) in self.0.iter().enumerate() {
-            match step {
-                Step::Key(key) if number == 0 => f.write_str(key)?,
-                Step::Key(key) => write!(f, ".{key}")?,
-                Step::Index(index) => write!(f, "[{index}]")?,
-            }
-        }
-        Ok(())
-    }
-}
 
 /// The one YAML document of a file.
 #[derive(Debug)]
@@ -96,14 +20,17 @@ pub(super) struct Document {
 
 impl Document {
     /// Reads a file with this text.
-    pub(super) fn parse(file: &Path, text: &str) -> Result<Self, TemplateFault> {
+    pub(super) fn parse(file: &Path, text: &str) -> Result<Self, Fault> {
         let read = serde_saphyr::from_str::<Spanned<Tree>>(text);
         let root = Node::from(read.map_err(|error| {
             let problem = format!("is not valid YAML: {}", words(&error));
-            TemplateFault::at(file, error.location().map(Place::from), None, problem)
+            match error.location().map(Place::from) {
+                Some(place) => Fault::new(problem).within(place.of(file)),
+                None => Fault::of_file(file, problem),
+            }
         })?);
         if !matches!(root.tree, Tree::Mapping(_)) {
-            return Err(TemplateFault::of_file(file, "is no template: there is no mapping at its top level"));
+            return Err(Fault::of_file(file, "is no template: there is no mapping at its top level"));
         }
         Ok(Self { file: file.to_owned(), root })
     }
@@ -124,14 +51,14 @@ impl Document {
     }
 
     /// A fault at `path`, or at the nearest key above it that is there.
-    pub(super) fn fault(&self, path: &KeyPath, problem: impl Into<String>) -> TemplateFault {
-        TemplateFault::at(&self.file, Some(self.root.place_of(path)), Some(path.to_string()), problem.into())
+    pub(super) fn fault(&self, path: &KeyPath, problem: impl fmt::Display) -> Fault {
+        Fault::at(path.to_string(), problem).within(self.root.place_of(path).of(&self.file))
     }
 
     /// A fault at `path`, whose value does not fit the type that it is meant for.
-    pub(super) fn misfit(&self, path: &KeyPath, error: &serde_saphyr::Error) -> TemplateFault {
+    pub(super) fn misfit(&self, path: &KeyPath, error: &serde_saphyr::Error) -> Fault {
         let place = error.location().map_or_else(|| self.root.place_of(path), Place::from);
-        TemplateFault::at(&self.file, Some(place), Some(path.to_string()), format!("does not fit: {}", words(error)))
+        Fault::at(path.to_string(), format_args!("does not fit: {}", words(error))).within(place.of(&self.file))
     }
 
     /// Every key that says something and of which `typed`, which was made from this document, knows nothing.

@@ -1,0 +1,89 @@
+//! Places in a YAML file: the line and column of a value, and the path of keys to it.
+
+use serde_saphyr::Location;
+use std::fmt;
+use std::path::Path;
+
+/// A line and a column, counted from one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    line: u64,
+    column: u64,
+}
+
+impl Place {
+    /// The place in `file`, for a message.
+    pub(super) fn of(self, file: &Path) -> String {
+        format!("{}:{}:{}", file.display(), self.line, self.column)
+    }
+}
+
+impl From<Location> for Place {
+    fn from(location: Location) -> Self {
+        Self { line: location.line(), column: location.column() }
+    }
+}
+
+/// The way to a key, displayed as `spec.containers[0].image`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct KeyPath(Vec<Step>);
+
+/// One step of the way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// To the member of that key.
+    Key(String),
+    /// To the item of that number.
+    Index(usize),
+}
+
+impl KeyPath {
+    /// The way along these keys, separated by dots.
+    pub(super) fn of(keys: &str) -> Self {
+        Self(keys.split('.').map(|key| Step::Key(key.to_owned())).collect())
+    }
+
+    /// The way to a member.
+    pub(super) fn key(&self, key: impl Into<String>) -> Self {
+        self.with(Step::Key(key.into()))
+    }
+
+    /// The way to an item.
+    pub(super) fn index(&self, index: usize) -> Self {
+        self.with(Step::Index(index))
+    }
+
+    /// The steps from the top of the document.
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    fn with(&self, step: Step) -> Self {
+        Self(self.0.iter().cloned().chain([step]).collect())
+    }
+}
+
+impl From<&serde_path_to_error::Path> for KeyPath {
+    fn from(path: &serde_path_to_error::Path) -> Self {
+        use serde_path_to_error::Segment;
+        let step = |segment: &Segment| match segment {
+            Segment::Seq { index } => Some(Step::Index(*index)),
+            Segment::Map { key } | Segment::Enum { variant: key } => Some(Step::Key(key.clone())),
+            Segment::Unknown => None,
+        };
+        Self(path.iter().map_while(step).collect())
+    }
+}
+
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Key(key) if number == 0 => f.write_str(key)?,
+                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
