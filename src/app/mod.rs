@@ -185,7 +185,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let templates =
         Arc::new(TemplateStore::open(settings.templates.dir.clone(), reloads.clone()).map_err(StartError::Templates)?);
     let credentials = Credentials::open(settings, &reloads).map_err(StartError::Credentials)?;
-    let current = templates.current();
+    let current = templates.last();
     let Namespace { name: namespace, warning, .. } = Namespace::choose(settings, &current);
     let namespace = &*namespace;
     announce(settings, &cluster, namespace);

@@ -41,7 +41,7 @@ pub(super) async fn get_instance(ask: Ask, id: Path<String>, query: Query<WaitQu
 }
 
 pub(super) async fn create_service(ask: Ask, query: Query<WaitQuery>, body: Payload) -> Answer {
-    let spec = describe(&ask, body, |source| ask.api.services.parse(source)).await?;
+    let spec = describe(&ask, body, async |source: Source<'_>| ask.api.services.parse(source).await).await?;
     services::make(ask, spec, &query, StatusCode::OK, OneShape::Gateway).await
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn delete_service(ask: Ask, id: Path<String>, query: Query<Dele
 }
 
 pub(super) async fn create_instance(ask: Ask, query: Query<WaitQuery>, body: Payload) -> Answer {
-    let spec = describe(&ask, body, |source| ask.api.instances.parse(source)).await?;
+    let spec = describe(&ask, body, async |source: Source<'_>| ask.api.instances.parse(source).await).await?;
     pods::make(ask, spec, &query, StatusCode::OK, OneShape::Gateway).await
 }
 
@@ -69,13 +69,13 @@ pub(super) async fn delete_instance(ask: Ask, id: Path<String>, _: Query<NoQuery
 async fn describe<S>(
     ask: &Ask,
     body: Payload,
-    parse: impl Fn(Source<'_>) -> Result<(S, Warnings), Rejected>,
+    parse: impl AsyncFn(Source<'_>) -> Result<(S, Warnings), Rejected>,
 ) -> Result<S, ApiError> {
     let request = CreateRequest::parse(&ask.read(body).await?)?;
-    parse(Source::request(&request))?;
+    parse(Source::request(&request)).await?;
     let envhub = ask.api.envhub.as_ref().ok_or(ApiError::NoEnvHub)?;
     let description = envhub.describe(&request.name, &request.version, ask.options).await?;
-    let read = parse(Source::described(&request, &description.value.fields));
+    let read = parse(Source::described(&request, &description.value.fields)).await;
     let (spec, warnings) = read.map_err(|rejected| match rejected {
         Rejected::Body(faults) => {
             let env = format!("{}@{}", request.name, request.version);

@@ -36,7 +36,7 @@ pub(super) async fn show(mut ask: Ask, name: ObjectName, query: &WaitQuery, shap
 
 pub(super) async fn create_pod(ask: Ask, query: Query<WaitQuery>, body: Payload) -> Answer {
     let body = Document::parse(&ask.read(body).await?)?;
-    let (spec, warnings) = ask.api.instances.parse(Source::body(&body))?;
+    let (spec, warnings) = ask.api.instances.parse(Source::body(&body)).await?;
     ask.warn(warnings);
     make(ask, spec, &query, StatusCode::CREATED, OneShape::Detail).await
 }

@@ -89,16 +89,6 @@ impl<S: Source> Mounted<S> {
         }
         self.last()
     }
-
-    /// As [`Mounted::current`], but reads the files, if they are due, on the thread of the caller. While another
-    /// thread reads them, the last good value is given.
-    #[must_use]
-    pub fn current_here(&self) -> Arc<S::Value> {
-        if self.0.is_due(Instant::now()) {
-            self.0.look();
-        }
-        self.last()
-    }
 }
 
 impl<S: Source> Inner<S> {

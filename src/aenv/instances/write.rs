@@ -20,8 +20,8 @@ impl Instances {
     ///
     /// # Errors
     /// Everything that is wrong with it, or with its template.
-    pub fn parse(&self, source: Source<'_>) -> Result<(InstanceSpec, Warnings), Rejected> {
-        let templates = self.templates.current();
+    pub async fn parse(&self, source: Source<'_>) -> Result<(InstanceSpec, Warnings), Rejected> {
+        let templates = self.templates.current().await;
         let known = Known {
             find_pod: &|name| templates.find_pod(name),
             pod_templates: templates.pod_names(),
@@ -43,7 +43,7 @@ impl Instances {
         call: Call,
     ) -> Result<Created<One<InstanceRow>>, Failed> {
         let gone = || Failed::to(CREATE_POD)(Error::Internal(format!("the template {} is gone", spec.template)));
-        let template = self.templates.current().pod(&spec.template).cloned().ok_or_else(gone)?;
+        let template = self.templates.current().await.pod(&spec.template).cloned().ok_or_else(gone)?;
         let name = generated_name(&spec.name, key.as_ref());
         let pod = build::pod(template, &name, &spec);
         let intent = match &key {

@@ -34,8 +34,8 @@ impl Services {
     ///
     /// # Errors
     /// Everything that is wrong with it, or with the templates that it needs.
-    pub fn parse(&self, source: Source<'_>) -> Result<(ServiceSpec, Warnings), Rejected> {
-        let templates = self.templates.current();
+    pub async fn parse(&self, source: Source<'_>) -> Result<(ServiceSpec, Warnings), Rejected> {
+        let templates = self.templates.current().await;
         let template = ServiceTemplate { has_images: templates.has_images(), selector_keys: templates.selector_keys() };
         let (spec, warnings) = ServiceSpec::parse(source, template)?;
         templates.check_for_service(spec.storage.is_some())?;
@@ -54,7 +54,7 @@ impl Services {
         key: Option<IdempotencyKey>,
         call: Call,
     ) -> Result<Created<One<ServiceRow>>, Failed> {
-        let (fetch, templates) = (Arc::clone(self.reader.origin()), self.templates.current());
+        let (fetch, templates) = (Arc::clone(self.reader.origin()), self.templates.current().await);
         let name = match &spec.name {
             ServiceName::Given(name) => name.clone(),
             ServiceName::Generated(prefix) => generated_name(prefix, key.as_ref()),

@@ -1,6 +1,7 @@
 //! Templates of a folder, read again when it changes.
 //!
-//! A handful of files of some kilobytes, from the memory of the node, costs tens of microseconds. A file that turns bad takes nothing down: its last good template stays, with one warning for each new state of the folder.
+//! They are read on a thread for blocking work ([`Mounted`]), so that a volume that does not answer holds no worker up. A
+//! file that turns bad takes nothing down: its last good template stays, with one warning for each new state of the folder.
 //! One that is bad from the start costs its template alone.
 
 use super::Templates;
@@ -25,8 +26,13 @@ impl TemplateStore {
     }
 
     /// The templates as they are now, or the last good ones. Whoever makes several objects of them asks once.
-    pub fn current(&self) -> Arc<Templates> {
-        self.0.current_here()
+    pub async fn current(&self) -> Arc<Templates> {
+        self.0.current().await
+    }
+
+    /// The last good templates, without a look at the folder.
+    pub fn last(&self) -> Arc<Templates> {
+        self.0.last()
     }
 }
 
@@ -126,7 +132,7 @@ mod tests {
         /// The namespace after another second, and how many states of the folder could not be used.
         async fn after_a_second(&self) -> (String, u64) {
             advance(Duration::from_secs(1)).await;
-            let templates = self.store.current();
+            let templates = self.store.current().await;
             (templates.namespace().unwrap_or("built-in").to_owned(), self.failures.template_failures.get())
         }
     }
