@@ -4,14 +4,10 @@
 
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
-use aenv_controller::aenv::instances::InstanceRow;
-use aenv_controller::aenv::rows::{Interner, ListShape, Listing, Rows};
-use aenv_controller::call::{Call, CallerKey};
-use aenv_controller::cluster::{Error, Failed, slim};
-use aenv_controller::memo::{Limits, Listed, Memo, Metrics, Origin, ReadOptions, Reader, Way};
-use aenv_controller::reload::Live;
-use aenv_controller::syntax::{ListFilter, ObjectName};
-use aenv_controller::telemetry::metrics::Registry;
+use aenv_controller::bench::{
+    Call, CallerKey, Error, Failed, InstanceRow, Interner, Limits, ListFilter, ListShape, Listed, Listing, Live, Memo,
+    Metrics, ObjectName, Origin, ReadOptions, Reader, Registry, Rows, Way, slim,
+};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;

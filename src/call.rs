@@ -25,7 +25,6 @@ impl Lane {
     pub const ALL: [Self; 3] = [Self::Write, Self::Read, Self::Bulk];
 
     /// The lane's name in metrics.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Write => "write",
@@ -43,7 +42,6 @@ pub struct CallerKey(u64);
 impl CallerKey {
     /// The key of the caller that `identity` tells from others. The same in one process, another one in the next, so that
     /// nobody can choose an identity that falls together with somebody else's.
-    #[must_use]
     pub fn of(identity: impl Hash) -> Self {
         static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         Self(SEED.hash_one(identity))
@@ -65,7 +63,6 @@ pub struct Call {
 
 impl Call {
     /// A read that is of use until `deadline` and is wanted all that time.
-    #[must_use]
     pub fn until(deadline: Instant) -> Self {
         Self {
             deadline,
@@ -84,37 +81,31 @@ impl Call {
     /// A request on the wire is not stopped when nobody wants its answer any more, but nothing new is sent: the throttle
     /// drops an attempt at its turn, and a failed one is not made again. `wanted` must be cheap and must not ask the
     /// throttle, which calls it under its lock.
-    #[must_use]
     pub fn while_wanted(self, wanted: impl Fn() -> bool + Send + Sync + 'static) -> Self {
         Self { wanted: Some(Arc::new(wanted)), ..self }
     }
 
     /// The same call in this lane.
-    #[must_use]
     pub fn in_lane(self, lane: Lane) -> Self {
         Self { lane, ..self }
     }
 
     /// The same call on behalf of this caller. A fetch that many callers share is on behalf of the one that began it.
-    #[must_use]
     pub fn by(self, caller: CallerKey) -> Self {
         Self { caller, ..self }
     }
 
     /// The same call, of which no attempt is made again: there is something else to tell its callers if it fails.
-    #[must_use]
     pub fn once(self) -> Self {
         Self { once: true, ..self }
     }
 
     /// The same call, for a list that many callers wait for: its further pages are reads, too.
-    #[must_use]
     pub fn with_all_pages_in_lane(self) -> Self {
         Self { all_pages: true, ..self }
     }
 
     /// The call of the further pages of the list that this one began.
-    #[must_use]
     pub fn for_further_pages(&self) -> Self {
         let lane = if self.lane == Lane::Read && !self.all_pages { Lane::Bulk } else { self.lane };
         self.clone().in_lane(lane)
@@ -122,55 +113,46 @@ impl Call {
 
     /// The same call, as a further step of a request that has begun: it goes ahead of new requests in its lane, so that
     /// requests are finished rather than all half done.
-    #[must_use]
     pub fn continuing(self) -> Self {
         Self { continues: true, ..self }
     }
 
     /// The same call, sent even if nobody waits for it any more.
-    #[must_use]
     pub fn regardless(self) -> Self {
         Self { regardless: true, ..self }
     }
 
     /// The instant after which the answer is of no use.
-    #[must_use]
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
     /// The time left until the deadline; zero once it has passed.
-    #[must_use]
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
     /// The lane that it waits in.
-    #[must_use]
     pub fn lane(&self) -> Lane {
         self.lane
     }
 
     /// The caller whose turn it takes in its lane; `None` if it continues a request.
-    #[must_use]
     pub fn turn_of(&self) -> Option<CallerKey> {
         (!self.continues).then_some(self.caller)
     }
 
     /// True if an attempt that failed may be made again.
-    #[must_use]
     pub fn may_be_retried(&self) -> bool {
         !self.once && self.is_wanted()
     }
 
     /// True if somebody still waits for the answer.
-    #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.wanted.as_ref().is_none_or(|wanted| wanted())
     }
 
     /// True if an attempt may be sent: somebody waits, or it is made regardless.
-    #[must_use]
     pub fn is_due(&self) -> bool {
         self.regardless || self.is_wanted()
     }
@@ -190,7 +172,7 @@ pub trait Failure: fmt::Display + Send + Sync + 'static {
 
 /// Verb and resource of one request to the API server, both from closed sets, fit for metric labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Operation {
+pub(crate) struct Operation {
     /// The API server's verb: `get`, `list`, `create`…
     pub verb: &'static str,
     /// The resource's plural: `pods`, `deployments`…

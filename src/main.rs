@@ -1,5 +1,6 @@
 //! The `controller` binary: arguments, logger, signals, exit codes.
 
+use aenv_controller::app::doctor::Severity;
 use aenv_controller::app::reload::Tuner;
 #[cfg(feature = "sandbox")]
 use aenv_controller::app::sandbox::Sandbox;
@@ -7,7 +8,6 @@ use aenv_controller::app::sweep::Sweeping;
 use aenv_controller::app::{self, Running, StartError};
 use aenv_controller::config::cli::{self, Cli, Command, EXIT_USAGE, UnusedFlags};
 use aenv_controller::config::{Reloader, Settings, environment};
-use aenv_controller::doctor::report::Severity;
 #[cfg(feature = "sandbox")]
 use aenv_controller::sandbox::Options;
 use aenv_controller::telemetry::logger::Logger;

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{Container, EnvVar};
 use std::collections::{BTreeMap, HashMap};
 
 /// Sets the environment variables of `container`: one that the template has is replaced, not doubled.
-pub fn set_variables(container: &mut Container, variables: &BTreeMap<String, String>) {
+pub(crate) fn set_variables(container: &mut Container, variables: &BTreeMap<String, String>) {
     if variables.is_empty() {
         return;
     }

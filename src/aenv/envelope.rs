@@ -6,7 +6,7 @@ use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 
 /// `{"success":…,"code":…,"message":…,"data":…}`; `message` stands in failures only.
 #[derive(Debug, Serialize)]
-pub struct Envelope<'a, T> {
+pub(crate) struct Envelope<'a, T> {
     success: bool,
     /// Zero for success, else the HTTP status.
     code: u16,
@@ -17,13 +17,12 @@ pub struct Envelope<'a, T> {
 
 impl<T: Serialize> Envelope<'_, T> {
     /// An answer of success.
-    pub fn success(data: T) -> Self {
+    pub(crate) fn success(data: T) -> Self {
         Self { success: true, code: 0, message: None, data: Some(data) }
     }
 
     /// The JSON text.
-    #[must_use]
-    pub fn to_json(&self) -> Vec<u8> {
+    pub(crate) fn to_json(&self) -> Vec<u8> {
         self.to_json_of(128)
     }
 
@@ -37,22 +36,19 @@ impl<T: Serialize> Envelope<'_, T> {
 
 impl<'a> Envelope<'a, ()> {
     /// An answer of failure with this HTTP status; `data` is `null`.
-    #[must_use]
-    pub fn failure(code: u16, message: &'a str) -> Self {
+    pub(crate) fn failure(code: u16, message: &'a str) -> Self {
         Self { success: false, code, message: Some(message), data: None }
     }
 }
 
 /// The schema of an answer of success with this `data`.
-#[must_use]
-pub fn success_schema(data: impl Into<RefOr<Schema>>) -> Object {
+pub(crate) fn success_schema(data: impl Into<RefOr<Schema>>) -> Object {
     let zero = ObjectBuilder::new().schema_type(Type::Integer).enum_values(Some([0]));
     with_members(true, zero).property("data", data).required("data").build()
 }
 
 /// The schema of an answer of failure.
-#[must_use]
-pub fn failure_schema() -> Object {
+pub(crate) fn failure_schema() -> Object {
     let status = ObjectBuilder::new()
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use tokio::time::{Duration, timeout, timeout_at};
 
 /// How long a description is remembered: long enough for a burst of creates, short enough that a new push is seen.
-pub const FRESH: Duration = Duration::from_secs(5);
+pub(crate) const FRESH: Duration = Duration::from_secs(5);
 
 /// The longest that EnvHub may take; it is one look-up in its store.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ const MESSAGE_SHOWN: usize = 200;
 
 /// Why there is no description.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub(crate) enum Error {
     /// EnvHub has no such environment.
     #[error("Environment not found: {0}")]
     NotFound(String),
@@ -61,8 +61,7 @@ impl Failure for Error {
 
 /// The description of an environment, as EnvHub has it.
 #[derive(Debug)]
-pub struct Description {
-    /// Its fields.
+pub(crate) struct Description {
     pub fields: Document,
     bytes: usize,
 }
@@ -79,7 +78,7 @@ impl Memorable for Description {
 }
 
 /// EnvHub at an address.
-pub struct EnvHub {
+pub(crate) struct EnvHub {
     http: Arc<Http>,
     memo: Memo<Description, Error>,
 }
@@ -100,7 +99,7 @@ impl EnvHub {
     ///
     /// # Errors
     /// If `url` is one of HTTPS and the machine's root certificates cannot be loaded.
-    pub fn new(url: &str, memo: Memo<Description, Error>) -> std::io::Result<Self> {
+    pub(crate) fn new(url: &str, memo: Memo<Description, Error>) -> std::io::Result<Self> {
         let mut tcp = HttpConnector::new();
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let mut client = Client::builder(TokioExecutor::new());
@@ -119,7 +118,7 @@ impl EnvHub {
     ///
     /// # Errors
     /// [`Error`], shared by all who asked for it at the same time.
-    pub async fn describe(
+    pub(crate) async fn describe(
         &self,
         name: &LabelValue,
         version: &LabelValue,

@@ -11,7 +11,7 @@ const NO_TIME: &str = "0001-01-01T00:00:00Z";
 /// are what the labels tell; the rest is EnvHub's knowledge and stays empty here.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Environment)]
-pub struct Env<'a> {
+pub(crate) struct Env<'a> {
     id: &'a str,
     #[schema(example = "weather")]
     name: &'a str,
@@ -42,8 +42,7 @@ fn null() -> Object {
 
 impl<'a> Env<'a> {
     /// The environment `name` in this version; either may be empty.
-    #[must_use]
-    pub fn new(name: &'a str, version: &'a str) -> Self {
+    pub(crate) fn new(name: &'a str, version: &'a str) -> Self {
         Self {
             id: "",
             name,

@@ -7,11 +7,11 @@ use crate::syntax::{LabelValue, check_label_key};
 use std::collections::BTreeMap;
 
 /// The annotation that keeps labels which an object cannot carry, as a JSON object of texts.
-pub const KEPT_LABELS: &str = "aenv-controller/labels";
+pub(crate) const KEPT_LABELS: &str = "aenv-controller/labels";
 
 /// The labels that a caller gave to a new object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CallerLabels {
+pub(crate) struct CallerLabels {
     set: BTreeMap<String, String>,
     kept: BTreeMap<String, String>,
 }

@@ -1,15 +1,15 @@
 //! AEnvironment's terms: environment services and instances, the requests that create them, and the rows that clients read.
 
-pub mod container;
-pub mod envelope;
-pub mod envhub;
-pub mod environment;
-pub mod gateway;
-pub mod instances;
-pub mod labels;
-pub mod once_only;
-pub mod rows;
-pub mod services;
-pub mod sweep;
-pub mod templates;
-pub mod warnings;
+pub(crate) mod container;
+pub(crate) mod envelope;
+pub(crate) mod envhub;
+pub(crate) mod environment;
+pub(crate) mod gateway;
+pub(crate) mod instances;
+pub(crate) mod labels;
+pub(crate) mod once_only;
+pub(crate) mod rows;
+pub(crate) mod services;
+pub(crate) mod sweep;
+pub(crate) mod templates;
+pub(crate) mod warnings;

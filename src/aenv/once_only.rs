@@ -13,7 +13,7 @@ const LONGEST: usize = 255;
 
 /// A caller's key for one create: 1 to 255 visible ASCII characters. Keys of different callers are different keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct IdempotencyKey {
+pub(crate) struct IdempotencyKey {
     key: String,
     caller: Option<String>,
 }
@@ -21,7 +21,7 @@ pub struct IdempotencyKey {
 impl IdempotencyKey {
     /// The key `text` of `caller`, the name of whose token it is; `None` if nobody needs one. Quotes around it, as the
     /// draft has them, are not part of it. `None` if it is no key.
-    pub fn new(text: &str, caller: Option<String>) -> Option<Self> {
+    pub(crate) fn new(text: &str, caller: Option<String>) -> Option<Self> {
         let text = text.trim();
         let key = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
         let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
@@ -45,8 +45,7 @@ fn seed(IdempotencyKey { key, caller }: &IdempotencyKey) -> u64 {
 
 /// An object that a create has made, or found as an earlier one with the same key has made it.
 #[derive(Debug, Clone)]
-pub struct Created<T> {
-    /// The object.
+pub(crate) struct Created<T> {
     pub object: T,
     /// True if it was found.
     pub replayed: bool,

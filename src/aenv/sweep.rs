@@ -22,7 +22,7 @@ const CHANGED: &str = "changed since it was listed, and stays";
 
 /// The outcome of a sweep.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Swept {
+pub(crate) struct Swept {
     /// The objects that are gone, or about to go; with a dry run those that would be.
     pub removed: Vec<Removed>,
     /// The objects that should be gone and are not.
@@ -34,7 +34,7 @@ pub struct Swept {
 /// An object that a sweep has removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = SweptObject)]
-pub struct Removed {
+pub(crate) struct Removed {
     /// Its name.
     #[schema(example = "weather-3ue90w")]
     pub id: String,
@@ -46,7 +46,7 @@ pub struct Removed {
 /// An object that a sweep should have removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = KeptObject)]
-pub struct Kept {
+pub(crate) struct Kept {
     /// Its name.
     #[schema(example = "weather-3ue90w")]
     pub id: String,

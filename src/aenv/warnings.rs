@@ -10,30 +10,30 @@ const TOLD: usize = 8;
 
 /// The warnings of one request, in the order in which they were found; those beyond a bound are counted only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Warnings {
+pub(crate) struct Warnings {
     told: Vec<String>,
     more: usize,
 }
 
 impl Warnings {
     /// Adds a warning. It never repeats the value of an environment variable.
-    pub fn push(&mut self, warning: impl Into<String>) {
+    pub(crate) fn push(&mut self, warning: impl Into<String>) {
         if self.told.len() < TOLD { self.told.push(warning.into()) } else { self.more += 1 }
     }
 
     /// Adds all of `others`.
-    pub fn extend(&mut self, others: Self) {
+    pub(crate) fn extend(&mut self, others: Self) {
         self.more += others.more;
         others.told.into_iter().for_each(|warning| self.push(warning));
     }
 
     /// True if there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.told.is_empty()
     }
 
     /// The warnings, and after them the number of those that were not kept.
-    pub fn iter(&self) -> impl Iterator<Item = Cow<'_, str>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let more = (self.more > 0).then(|| Cow::Owned(format!("and {} more warnings", self.more)));
         self.told.iter().map(|warning| Cow::Borrowed(&**warning)).chain(more)
     }

@@ -48,9 +48,6 @@ impl Credentials {
 
 /// Reads the tokens and certificates that `settings` name, to see whether they can be used. What somebody should know
 /// though they can is given back.
-///
-/// # Errors
-/// Everything that is wrong with them.
 pub fn check_credentials(settings: &Settings) -> Result<Vec<String>, Faults> {
     Credentials::open(settings, &Metrics::new(&Registry::new())).map(|opened| opened.warnings())
 }

@@ -94,19 +94,16 @@ pub struct Running {
 
 impl Running {
     /// Where the API is served.
-    #[must_use]
     pub fn api_addr(&self) -> SocketAddr {
         self.api.addr()
     }
 
     /// Where `/readyz` and `/livez` are served.
-    #[must_use]
     pub fn health_addr(&self) -> SocketAddr {
         self.health.addr()
     }
 
     /// Where `/metrics` is served.
-    #[must_use]
     pub fn metrics_addr(&self) -> SocketAddr {
         self.metrics.addr()
     }
@@ -150,9 +147,6 @@ fn patience(drain: Duration) -> Duration {
 }
 
 /// Checks the templates that `settings` mean, and gives back warnings about those that can be used.
-///
-/// # Errors
-/// Everything that is wrong with them.
 pub fn check_templates(settings: &Settings) -> Result<Vec<String>, Faults> {
     let templates = Templates::load(Some(&settings.templates.dir))?.if_sound()?;
     let ignored = templates.warnings().map(ToString::to_string);

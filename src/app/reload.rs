@@ -17,7 +17,6 @@ pub struct Tuner {
 
 impl Tuner {
     /// A tuner for whoever runs with the settings of `reloader`.
-    #[must_use]
     pub fn new(reloader: Reloader, logger: Logger) -> Self {
         Self { reloader, logger }
     }

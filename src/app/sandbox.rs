@@ -24,9 +24,6 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts the API server with what `options` ask for, in the settings' namespace, and the controller on it. It
     /// stands in for EnvHub too, unless the settings name one.
-    ///
-    /// # Errors
-    /// [`StartError`].
     pub async fn start(options: Options, settings: &Settings) -> Result<Self, StartError> {
         let templates = Templates::load(Some(&settings.templates.dir)).map_err(StartError::Templates)?;
         let namespace = Namespace::choose(settings, &templates).name;
@@ -43,7 +40,6 @@ impl Sandbox {
     }
 
     /// The controller.
-    #[must_use]
     pub fn running(&self) -> &Running {
         &self.running
     }

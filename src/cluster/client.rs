@@ -6,7 +6,7 @@ use super::Metrics;
 use super::encoding::Encoding;
 use super::error::Error;
 use super::plan::{KnownVersion, ListPlan};
-use super::resource::{Counts, Resource};
+use super::resource::Resource;
 use super::retry::{Policy, Retries};
 use super::transport::{Answer, Timeouts, Transport};
 use crate::call::{Call, Operation};
@@ -23,7 +23,7 @@ const OBJECT_MAX: usize = 8 * 1024 * 1024;
 
 /// How a list is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Paging {
+pub(crate) struct Paging {
     /// Objects a page.
     pub page_size: NonZeroU32,
     /// Where it is served from.
@@ -36,7 +36,7 @@ pub struct Paging {
 
 /// How the API server is asked.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The one namespace that objects are read from.
     pub namespace: String,
     /// The `User-Agent` of every request.
@@ -54,12 +54,11 @@ pub struct Settings {
 }
 
 /// The API server, through the one limited client.
-pub struct Cluster {
+pub(crate) struct Cluster {
     transport: Transport,
     pub(super) settings: Settings,
     pub(super) retries: Retries,
     pub(super) version: KnownVersion,
-    pub(super) counts: Counts,
 }
 
 impl Cluster {
@@ -67,7 +66,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If the credentials or the certificates of `config` cannot be used.
-    pub fn new(
+    pub(crate) fn new(
         config: kube::Config,
         settings: Settings,
         throttle: Throttle,
@@ -76,7 +75,7 @@ impl Cluster {
         let timeouts = Timeouts { connect: settings.connect_timeout, read: settings.read_timeout };
         let transport = Transport::new(config, &settings.user_agent, timeouts, throttle)?;
         let retries = Retries::new(settings.retry.clone(), metrics);
-        Ok(Self { transport, settings, retries, version: KnownVersion::default(), counts: Counts::default() })
+        Ok(Self { transport, settings, retries, version: KnownVersion::default() })
     }
 
     /// One request on the wire, once the throttle lets it through; the whole body of an answer of success.

@@ -38,22 +38,20 @@ const MARK_ROUNDS: usize = 10;
 
 /// Identity of a create beyond the one request.
 #[derive(Debug, Clone, Default)]
-pub struct Intent {
+pub(crate) struct Intent {
     fingerprint: Option<Fingerprint>,
     repeatable: bool,
 }
 
 impl Intent {
     /// A create that finds objects of the same `fingerprint` completes them instead of failing.
-    #[must_use]
-    pub fn of(fingerprint: Fingerprint) -> Self {
+    pub(crate) fn of(fingerprint: Fingerprint) -> Self {
         Self { fingerprint: Some(fingerprint), repeatable: false }
     }
 
     /// The same, for a caller that asks again if it gets no answer: objects that were all made stay even if the caller has
     /// gone.
-    #[must_use]
-    pub fn repeatable(self) -> Self {
+    pub(crate) fn repeatable(self) -> Self {
         Self { repeatable: true, ..self }
     }
 
@@ -64,7 +62,7 @@ impl Intent {
 
 /// An object that has the name of one to be created.
 #[derive(Debug)]
-pub enum Earlier {
+pub(crate) enum Earlier {
     /// Made by the same create, asked before.
     Same(Stored),
     /// Made by another one, or being deleted.
@@ -74,7 +72,7 @@ pub enum Earlier {
 }
 
 /// The objects that one request has made so far.
-pub struct Creation {
+pub(crate) struct Creation {
     cluster: Arc<Cluster>,
     marks: Marks,
     made: Mutex<Vec<Made>>,
@@ -100,7 +98,7 @@ impl Creation {
     ///
     /// # Errors
     /// [`Failed`] at `action`; then the whole should fail.
-    pub async fn create<T: DeserializeOwned>(
+    pub(crate) async fn create<T: DeserializeOwned>(
         &self,
         resource: Resource,
         name: &ObjectName,
@@ -126,7 +124,7 @@ impl Creation {
     ///
     /// # Errors
     /// [`Failed`] at `action`; 409 if the object is being deleted: its users would lose it a moment later.
-    pub async fn ensure(
+    pub(crate) async fn ensure(
         &self,
         resource: Resource,
         name: &ObjectName,
@@ -167,10 +165,7 @@ impl Creation {
     }
 
     /// Looks at the object that has the name of one to be created.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn earlier(&self, resource: Resource, name: &ObjectName, call: &Call) -> Result<Earlier, Error> {
+    pub(crate) async fn earlier(&self, resource: Resource, name: &ObjectName, call: &Call) -> Result<Earlier, Error> {
         let stored = self.cluster.stored(resource, name, call).await?;
         let Some(stored) = stored else { return Ok(Earlier::NotFound) };
         let same = self.marks.fingerprint.as_ref().is_some_and(|fingerprint| stored.has_fingerprint(fingerprint));
@@ -183,7 +178,7 @@ impl Creation {
     ///
     /// # Errors
     /// [`Error`]; 409 if it has been removed or replaced by another one meanwhile.
-    pub async fn take_over<T: DeserializeOwned>(
+    pub(crate) async fn take_over<T: DeserializeOwned>(
         &self,
         resource: Resource,
         name: &ObjectName,

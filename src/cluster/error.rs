@@ -6,7 +6,7 @@ use super::resource::Resource;
 use crate::call::Failure;
 use crate::syntax::ObjectName;
 use crate::throttle::Refused;
-pub use crate::throttle::Why;
+pub(crate) use crate::throttle::Why;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use hyper_util::client::legacy;
@@ -131,7 +131,6 @@ impl Error {
     }
 
     /// True if the same request may well succeed a little later.
-    #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Answered { status, .. } => matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504),
@@ -142,7 +141,6 @@ impl Error {
 
     /// True if the other side is overloaded and has said when to come back. The gate holds all attempts back until
     /// then, so that another one does not make it worse.
-    #[must_use]
     pub(super) fn is_overload(&self) -> bool {
         matches!(self, Self::Answered { status, retry_after: Some(_), .. } if matches!(status.as_u16(), 429 | 503))
     }
@@ -164,7 +162,6 @@ impl Error {
     }
 
     /// After how long the other side, or our own limit, asks to be asked again.
-    #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Answered { retry_after, .. } => *retry_after,
@@ -181,13 +178,11 @@ impl Error {
 
     /// True if the name of an object to be created is taken. Not every 409 says that: a quota that was changed at the
     /// same moment is one, too.
-    #[must_use]
     pub fn is_already_exists(&self) -> bool {
         matches!(self, Self::Answered { status: StatusCode::CONFLICT, reason, .. } if reason == "AlreadyExists")
     }
 
     /// True if a write that failed so may have been done all the same.
-    #[must_use]
     pub fn leaves_outcome_open(&self) -> bool {
         match self {
             Self::Answered { status, .. } => status.is_server_error(),
@@ -197,7 +192,6 @@ impl Error {
     }
 
     /// True if the API server answered with this status.
-    #[must_use]
     pub fn has_status(&self, wanted: StatusCode) -> bool {
         matches!(self, Self::Answered { status, .. } if *status == wanted)
     }

@@ -19,7 +19,7 @@ const LOOK_MAX: usize = 64 * 1024 * 1024;
 
 /// A request and what was answered, whatever the status.
 #[derive(Debug, Clone)]
-pub struct Exchange {
+pub(crate) struct Exchange {
     /// The HTTP status.
     pub status: StatusCode,
     /// The answer's headers.
@@ -32,8 +32,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// The failure that was answered; `None` if it is a success.
-    #[must_use]
-    pub fn failure(&self) -> Option<Error> {
+    pub(crate) fn failure(&self) -> Option<Error> {
         (!self.status.is_success()).then(|| Error::answered(self.status, &self.headers, &self.body))
     }
 }
@@ -43,15 +42,12 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Error`] if there was no answer; an answer of failure is an [`Exchange`].
-    pub async fn look_at(&self, operation: Operation, path: &str, call: &Call) -> Result<Exchange, Error> {
+    pub(crate) async fn look_at(&self, operation: Operation, path: &str, call: &Call) -> Result<Exchange, Error> {
         self.timed(operation, Request::get(path).body(Vec::new()), call).await
     }
 
     /// `POST` of a document that asks something and leaves nothing behind, such as an access review.
-    ///
-    /// # Errors
-    /// As [`Cluster::look_at`].
-    pub async fn ask(
+    pub(crate) async fn ask(
         &self,
         operation: Operation,
         path: &str,
@@ -63,10 +59,7 @@ impl Cluster {
     }
 
     /// The first call of the list of all objects of `resource`, as [`Cluster::list`] makes it in pages or from memory; in JSON.
-    ///
-    /// # Errors
-    /// As [`Cluster::look_at`].
-    pub async fn look_at_first_page(&self, resource: Resource, call: &Call) -> Result<Exchange, Error> {
+    pub(crate) async fn look_at_first_page(&self, resource: Resource, call: &Call) -> Result<Exchange, Error> {
         let operation = Operation { verb: "list", resource: resource.plural() };
         let way = match self.settings.paging.get().plan {
             ListPlan::Auto | ListPlan::Paged => Way::Pages,

@@ -51,7 +51,7 @@ pub enum NotLocated {
 ///
 /// # Errors
 /// [`NotLocated`], which names what was tried.
-pub async fn locate(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Located, NotLocated> {
+pub(crate) async fn locate(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Located, NotLocated> {
     if let Some(path) = kubeconfig {
         let read = Kubeconfig::read_from(path);
         return from_kubeconfig(read, path.display().to_string(), "--kubeconfig or kubernetes.kubeconfig", context)

@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use uuid::Uuid;
 
 /// The annotation that says which request made an object.
-pub const REQUEST_ID: &str = "aenv-controller/request-id";
+pub(crate) const REQUEST_ID: &str = "aenv-controller/request-id";
 const FINGERPRINT: &str = "aenv-controller/request-fingerprint";
 
 /// Id of one request, in the objects that it makes.
@@ -30,14 +30,14 @@ impl RequestId {
 
 /// Hash of all that a create asks for. The same for the same request on every replica of one version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fingerprint(String);
+pub(crate) struct Fingerprint(String);
 
 impl Fingerprint {
     /// The fingerprint of `asked`, which has to serialize in one way only: with its keys in order.
     ///
     /// # Errors
     /// [`Error::Internal`] if it cannot be serialized.
-    pub fn of(asked: &impl Serialize) -> Result<Self, Error> {
+    pub(crate) fn of(asked: &impl Serialize) -> Result<Self, Error> {
         let bytes = serde_json::to_vec(asked).map_err(|error| Error::Internal(error.to_string()))?;
         let digest = ring::digest::digest(&ring::digest::SHA256, &bytes);
         let mut text = String::new();
@@ -68,7 +68,7 @@ impl Marks {
 
 /// An object as the API server has it, with what has to be known of it to decide whose it is.
 #[derive(Debug, Clone)]
-pub struct Stored {
+pub(crate) struct Stored {
     body: Bytes,
     metadata: Metadata,
 }
@@ -106,7 +106,7 @@ impl Stored {
     ///
     /// # Errors
     /// [`Error::Unreadable`] if it is not such an object.
-    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(Error::not_json)
     }
 
@@ -123,8 +123,7 @@ impl Stored {
     }
 
     /// True if it is on its way out.
-    #[must_use]
-    pub fn is_being_deleted(&self) -> bool {
+    pub(crate) fn is_being_deleted(&self) -> bool {
         self.metadata.deletion_timestamp.is_some()
     }
 

@@ -4,13 +4,13 @@ use crate::telemetry::metrics::{Counters, Label, Registry};
 
 /// The metrics of the API server client. Cheap to clone; clones share the counters.
 #[derive(Debug, Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     pub(super) retries: Counters<Retry>,
 }
 
 impl Metrics {
     /// The metrics, registered in `registry`.
-    pub fn new(registry: &Registry) -> Self {
+    pub(crate) fn new(registry: &Registry) -> Self {
         let help = "Failed attempts that may be made again; outcome: made, or withheld by the retry budget.";
         Self { retries: registry.counters("aenv_controller_retries_total", help, "outcome") }
     }

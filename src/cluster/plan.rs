@@ -33,7 +33,7 @@ pub(super) const ASK_FOR: Duration = Duration::from_secs(2);
 
 /// Where lists are served from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListPlan {
+pub(crate) enum ListPlan {
     /// By the API server's version; the default.
     Auto,
     /// Pages of the newest state.

@@ -27,7 +27,7 @@ const TOKEN_MAX: usize = 4096;
 
 /// A list that is complete.
 #[derive(Debug)]
-pub struct Listed<R> {
+pub(crate) struct Listed<R> {
     /// One for each object, in the order of the API server.
     pub rows: Vec<R>,
     /// Calls that it took, retries not counted.
@@ -41,7 +41,6 @@ pub struct Listed<R> {
 struct Page<R> {
     rows: Vec<R>,
     next: Option<String>,
-    remaining: Option<u64>,
 }
 
 impl Cluster {
@@ -49,7 +48,7 @@ impl Cluster {
     ///
     /// # Errors
     /// As [`Cluster::list`]; one that does not exist is [`Error::Answered`] with 404.
-    pub async fn get<T: Slim>(&self, resource: Resource, name: &ObjectName, call: &Call) -> Result<T, Error> {
+    pub(crate) async fn get<T: Slim>(&self, resource: Resource, name: &ObjectName, call: &Call) -> Result<T, Error> {
         let operation = Operation { verb: "get", resource: resource.plural() };
         let attempt = || async {
             let request = self.requests(resource).get(name.as_str(), &GetParams::default());
@@ -61,10 +60,7 @@ impl Cluster {
     }
 
     /// One object with all of its fields, to be changed and written back.
-    ///
-    /// # Errors
-    /// As [`Cluster::get`].
-    pub async fn get_in_full(
+    pub(crate) async fn get_in_full(
         &self,
         resource: Resource,
         name: &ObjectName,
@@ -83,7 +79,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Error`] if any page could not be had before the call's deadline; then no page counts.
-    pub async fn list<T: Slim, R: Send>(
+    pub(crate) async fn list<T: Slim, R: Send>(
         &self,
         resource: Resource,
         filter: &ListFilter,
@@ -105,11 +101,6 @@ impl Cluster {
         listed
     }
 
-    /// How many objects of `resource` the namespace had when they were last listed or counted; `None` if they never were.
-    pub fn objects(&self, resource: Resource) -> Option<u64> {
-        self.counts.get(resource)
-    }
-
     async fn pages<T: Slim, R: Send>(
         &self,
         resource: Resource,
@@ -122,15 +113,10 @@ impl Cluster {
         let mut params = self.first_page(filter, way);
         let mut tokens = HashSet::new();
         let mut listed = Listed { rows: Vec::new(), calls: 0, consistent: way.is_consistent() };
-        let is_all = *filter == ListFilter::default();
         loop {
             let mut page = self.page(resource, &params, listed.rows.len(), &call, project).await?;
             listed.calls += 1;
             listed.rows.append(&mut page.rows);
-            let behind = if page.next.is_some() { page.remaining } else { Some(0) };
-            if let Some(behind) = behind.filter(|_| is_all) {
-                self.counts.set(resource, listed.rows.len() as u64 + behind);
-            }
             let Some(token) = page.next else { return Ok(listed) };
             if token.len() > TOKEN_MAX || !tokens.insert(token.clone()) {
                 return Err(Error::Unreadable("its continue token has come before, or is too long".to_owned()));
@@ -179,11 +165,7 @@ impl Cluster {
             })?;
         }
         let metadata = reader.finish()?;
-        Ok(Page {
-            rows,
-            next: Some(metadata.r#continue).filter(|token| !token.is_empty()),
-            remaining: metadata.remaining_item_count.and_then(|count| count.try_into().ok()),
-        })
+        Ok(Page { rows, next: Some(metadata.r#continue).filter(|token| !token.is_empty()) })
     }
 
     /// What a list asks for to begin with.

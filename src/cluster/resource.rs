@@ -2,11 +2,10 @@
 
 use k8s_openapi::api::{apps, core};
 use kube::core::{Request, Resource as Kind};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A kind of object in the sandbox namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resource {
+pub(crate) enum Resource {
     /// `apps/v1` Deployments.
     Deployments,
     /// `v1` Services.
@@ -19,8 +18,7 @@ pub enum Resource {
 
 impl Resource {
     /// The plural as it stands in paths and metric labels.
-    #[must_use]
-    pub fn plural(self) -> &'static str {
+    pub(crate) fn plural(self) -> &'static str {
         match self {
             Self::Deployments => "deployments",
             Self::Services => "services",
@@ -30,8 +28,7 @@ impl Resource {
     }
 
     /// Its API group; empty for the core group.
-    #[must_use]
-    pub fn group(self) -> &'static str {
+    pub(crate) fn group(self) -> &'static str {
         match self {
             Self::Deployments => "apps",
             Self::Services | Self::Pods | Self::Claims => "",
@@ -55,27 +52,5 @@ impl Resource {
             Self::Pods => core::v1::Pod::url_path(&(), namespace),
             Self::Claims => core::v1::PersistentVolumeClaim::url_path(&(), namespace),
         })
-    }
-}
-
-/// How many objects of each resource there were.
-#[derive(Debug)]
-pub(super) struct Counts([AtomicU64; 4]);
-
-impl Counts {
-    const UNKNOWN: u64 = u64::MAX;
-
-    pub(super) fn get(&self, resource: Resource) -> Option<u64> {
-        Some(self.0[resource as usize].load(Ordering::Relaxed)).filter(|&count| count != Self::UNKNOWN)
-    }
-
-    pub(super) fn set(&self, resource: Resource, count: u64) {
-        self.0[resource as usize].store(count, Ordering::Relaxed);
-    }
-}
-
-impl Default for Counts {
-    fn default() -> Self {
-        Self([const { AtomicU64::new(Self::UNKNOWN) }; 4])
     }
 }

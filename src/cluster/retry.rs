@@ -14,7 +14,7 @@ use tokio::time::{Duration, sleep};
 
 /// How often and how soon a failed attempt is made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// Attempts in all, the first included; one means no retry.
     pub max_attempts: NonZeroU32,
     /// The delay before the first retry; it doubles from one to the next. Each is spread by half of itself.

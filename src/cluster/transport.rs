@@ -158,9 +158,6 @@ impl Answer {
     }
 
     /// The answer if it is a success.
-    ///
-    /// # Errors
-    /// The failure that was answered.
     pub(super) async fn success(mut self) -> Result<Self, Error> {
         if self.status.is_success() {
             return Ok(self);

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 /// The state of an object when it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ObjectVersion {
+pub(crate) struct ObjectVersion {
     /// Its uid: another object of the same name has another one.
     pub uid: String,
     /// Its resourceVersion: the same object has another one after each change.
@@ -26,7 +26,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Error`]; 409 if it has been changed or replaced.
-    pub async fn delete_version(
+    pub(crate) async fn delete_version(
         &self,
         resource: Resource,
         name: &ObjectName,
@@ -43,10 +43,7 @@ impl Cluster {
     ///
     /// A patch that names `metadata.uid` is refused with 409 if the name is another object's by now. The patch must
     /// mean the same if it is applied twice: it is tried again after an answer that was lost.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn merge_patch<T: DeserializeOwned>(
+    pub(crate) async fn merge_patch<T: DeserializeOwned>(
         &self,
         resource: Resource,
         name: &ObjectName,

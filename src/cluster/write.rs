@@ -84,7 +84,7 @@ impl Cluster {
     ///
     /// # Errors
     /// [`Error`]; 409 if the object has been changed since it was read.
-    pub async fn replace<T: DeserializeOwned>(
+    pub(crate) async fn replace<T: DeserializeOwned>(
         &self,
         resource: Resource,
         name: &ObjectName,
@@ -102,10 +102,7 @@ impl Cluster {
     }
 
     /// Deletes the object `name`. False if there was none.
-    ///
-    /// # Errors
-    /// [`Error`].
-    pub async fn delete(&self, resource: Resource, name: &ObjectName, call: &Call) -> Result<bool, Error> {
+    pub(crate) async fn delete(&self, resource: Resource, name: &ObjectName, call: &Call) -> Result<bool, Error> {
         self.delete_if(resource, name, &DeleteParams::default(), call).await
     }
 
@@ -135,9 +132,6 @@ impl Cluster {
     }
 
     /// The object `name`; `None` if there is none.
-    ///
-    /// # Errors
-    /// [`Error`].
     pub(super) async fn stored(
         &self,
         resource: Resource,

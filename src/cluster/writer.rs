@@ -16,7 +16,7 @@ const UNDONE_WITHIN: Duration = Duration::from_secs(2);
 
 /// The writes of the process. Cheap to clone; clones share them.
 #[derive(Clone)]
-pub struct Writer {
+pub(crate) struct Writer {
     cluster: Arc<Cluster>,
     runtime: Handle,
     tasks: TaskTracker,
@@ -24,19 +24,17 @@ pub struct Writer {
 
 impl Writer {
     /// Writes to `cluster`, run on `runtime`.
-    #[must_use]
-    pub fn new(cluster: Arc<Cluster>, runtime: Handle) -> Self {
+    pub(crate) fn new(cluster: Arc<Cluster>, runtime: Handle) -> Self {
         Self { cluster, runtime, tasks: TaskTracker::new() }
     }
 
     /// The API server.
-    #[must_use]
-    pub fn cluster(&self) -> &Arc<Cluster> {
+    pub(crate) fn cluster(&self) -> &Arc<Cluster> {
         &self.cluster
     }
 
     /// Waits until no write is under way, and no undoing. There should be no new ones by then.
-    pub async fn ended(&self) {
+    pub(crate) async fn ended(&self) {
         self.tasks.close();
         self.tasks.wait().await;
     }
@@ -47,7 +45,7 @@ impl Writer {
     ///
     /// # Errors
     /// That of `write`; or [`Error::Deadline`] at `action`, if the call's deadline passes before.
-    pub async fn finish<T, F, Fut>(&self, action: &'static str, call: Call, write: F) -> Result<T, Failed>
+    pub(crate) async fn finish<T, F, Fut>(&self, action: &'static str, call: Call, write: F) -> Result<T, Failed>
     where
         T: Send + 'static,
         F: FnOnce(Call) -> Fut,
@@ -72,10 +70,7 @@ impl Writer {
     ///
     /// The undoing has its own time and outlives the caller; a caller is told of the failure when all is undone, or after
     /// two seconds.
-    ///
-    /// # Errors
-    /// As [`Writer::finish`].
-    pub async fn all_or_nothing<T, F, Fut>(
+    pub(crate) async fn all_or_nothing<T, F, Fut>(
         &self,
         action: &'static str,
         call: Call,

@@ -126,7 +126,6 @@ impl Cli {
 }
 
 /// The exit code that goes with an `error` of [`Cli::parse`]: [`EXIT_USAGE`], or 0 for help and version.
-#[must_use]
 pub fn exit_code(error: &clap::Error) -> u8 {
     if error.use_stderr() { EXIT_USAGE } else { 0 }
 }

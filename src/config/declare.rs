@@ -43,7 +43,6 @@ macro_rules! settings {
 
             /// The effective settings as a file that gives the same ones when it is loaded, every key in the order
             /// of the shipped `config/controller.yaml`.
-            #[must_use]
             pub fn render(&self) -> String {
                 let sections = [$(
                     [

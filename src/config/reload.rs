@@ -39,7 +39,6 @@ pub enum Reloaded {
 
 impl Reloader {
     /// For a controller that was started with `flags`, and runs with the `settings` that came of them.
-    #[must_use]
     pub fn new(flags: Flags, settings: Settings) -> Self {
         Self::beside(PathBuf::from(STANDARD_FILE), flags, settings)
     }
@@ -51,13 +50,11 @@ impl Reloader {
     }
 
     /// The settings file, whether it is there or not.
-    #[must_use]
     pub fn file(&self) -> &Path {
         self.flags.config.as_deref().unwrap_or(&self.standard_file)
     }
 
     /// What the controller runs with: at first what it was started with, then what [`Reloader::reload`] made of it.
-    #[must_use]
     pub fn running(&self) -> &Settings {
         &self.running
     }

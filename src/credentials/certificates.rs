@@ -22,7 +22,7 @@ use tokio::time::Duration;
 const AT_LAST: UnixTime = UnixTime::since_unix_epoch(Duration::MAX);
 
 /// How a connection is encrypted.
-pub struct Certificates {
+pub(crate) struct Certificates {
     server: Arc<ServerConfig>,
     /// `None`: never.
     ends: Option<Timestamp>,
@@ -32,8 +32,7 @@ pub struct Certificates {
 
 impl Certificates {
     /// What rustls needs for a handshake.
-    #[must_use]
-    pub fn server(&self) -> Arc<ServerConfig> {
+    pub(crate) fn server(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.server)
     }
 }
@@ -55,7 +54,7 @@ impl fmt::Display for Certificates {
 }
 
 /// Where certificates are.
-pub struct CertificateFiles {
+pub(crate) struct CertificateFiles {
     /// The certificate and those that lead to its authority, as PEM, its own first.
     pub certificate: PathBuf,
     /// Its private key, as PEM.

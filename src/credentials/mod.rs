@@ -1,4 +1,4 @@
-//! Credentials of the API's port: bearer tokens ([`Tokens`]) and TLS certificates ([`Certificates`]).
+//! Credentials of the API's port: bearer tokens ([`Tokens`]) and TLS certificates ([`CertificateFiles`]).
 //!
 //! Both come from files that somebody else mounts and renews, usually Secrets. [`Mounted`] reads them again when they
 //! change and keeps the last good ones. Nothing that is secret leaves this module: faults name files and lines, but
@@ -8,9 +8,9 @@ mod certificates;
 mod mounted;
 mod tokens;
 
-pub use certificates::{CertificateFiles, Certificates};
-pub use mounted::{Contents, Credential, Files, Mounted, Source};
-pub use tokens::{Caller, Scope, Tokens, TokensFile};
+pub(crate) use certificates::CertificateFiles;
+pub(crate) use mounted::{Contents, Credential, Files, Mounted, Source};
+pub(crate) use tokens::{Caller, Scope, Tokens, TokensFile};
 
 /// A SHA-256, by which secrets are compared and kept.
 type Hash = [u8; 32];

@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 const MAX_BYTES: usize = 1 << 20;
 
 /// A credential that is read again when its files change.
-pub type Mounted<S> = reload::Mounted<Files<S>>;
+pub(crate) type Mounted<S> = reload::Mounted<Files<S>>;
 
 /// The source of a credential.
-pub trait Source: Send + Sync + 'static {
+pub(crate) trait Source: Send + Sync + 'static {
     /// The credential that is made of the files.
     type Credential: Credential;
 
@@ -27,20 +27,17 @@ pub trait Source: Send + Sync + 'static {
     fn files(&self) -> Vec<&Path>;
 
     /// Makes it of the contents of the files.
-    ///
-    /// # Errors
-    /// Everything that is wrong with them.
     fn make(&self, contents: &Contents) -> Result<Self::Credential, Faults>;
 }
 
 /// A credential; displayed, it says for the log what is in force, and no secret.
-pub trait Credential: Display + Send + Sync + 'static {
+pub(crate) trait Credential: Display + Send + Sync + 'static {
     /// A warning for the operator about a credential that is used all the same.
     fn warning(&self) -> Option<&str>;
 }
 
 /// The contents of the files of a source, or the reason why one cannot be read.
-pub struct Contents(BTreeMap<PathBuf, Result<MountedFile, String>>);
+pub(crate) struct Contents(BTreeMap<PathBuf, Result<MountedFile, String>>);
 
 impl Contents {
     fn read(files: Vec<&Path>) -> Self {
@@ -50,12 +47,9 @@ impl Contents {
 
     /// The contents of `file`.
     ///
-    /// # Errors
-    /// If it cannot be read.
-    ///
     /// # Panics
     /// If it is none of the source's files.
-    pub fn of(&self, file: &Path) -> Result<&[u8], Fault> {
+    pub(crate) fn of(&self, file: &Path) -> Result<&[u8], Fault> {
         match self.0.get(file).expect("it is one of the source's files") {
             Ok(file) => Ok(&file.bytes),
             Err(why) => Err(Fault::of_file(file, format!("cannot be read: {why}"))),
@@ -70,14 +64,14 @@ impl Contents {
 }
 
 /// The files of a source, and the metrics that count how often they are read again.
-pub struct Files<S> {
+pub(crate) struct Files<S> {
     source: S,
     metrics: Metrics,
 }
 
 impl<S: Source> Files<S> {
     /// The files of `source`.
-    pub fn new(source: S, metrics: Metrics) -> Self {
+    pub(crate) fn new(source: S, metrics: Metrics) -> Self {
         Self { source, metrics }
     }
 }

@@ -15,7 +15,7 @@ const SHORTEST: usize = 16;
 
 /// What a token is good for. Each scope holds the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// Questions: GET and HEAD.
     Read,
     /// Everything.
@@ -24,8 +24,7 @@ pub enum Scope {
 
 impl Scope {
     /// The word for it, in the file and on the wire.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Read => "read",
             Self::Write => "write",
@@ -35,7 +34,7 @@ impl Scope {
 
 /// Whose token it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
+pub(crate) struct Caller {
     /// What it is good for.
     pub scope: Scope,
     /// What it is called in the audit trail. `None`: the file gives it no name.
@@ -43,15 +42,14 @@ pub struct Caller {
 }
 
 /// The tokens that are known.
-pub struct Tokens {
+pub(crate) struct Tokens {
     known: Vec<(Hash, Caller)>,
     warning: Option<String>,
 }
 
 impl Tokens {
     /// Whose token this is. `None`: nobody's.
-    #[must_use]
-    pub fn caller(&self, token: &str) -> Option<&Caller> {
+    pub(crate) fn caller(&self, token: &str) -> Option<&Caller> {
         let given = hash(token.as_bytes());
         // All of them are looked at, wherever the one is that fits.
         self.known
@@ -131,12 +129,11 @@ impl fmt::Display for Tokens {
 }
 
 /// A file of tokens.
-pub struct TokensFile(PathBuf);
+pub(crate) struct TokensFile(PathBuf);
 
 impl TokensFile {
     /// The file at `path`.
-    #[must_use]
-    pub fn new(path: PathBuf) -> Self {
+    pub(crate) fn new(path: PathBuf) -> Self {
         Self(path)
     }
 }

@@ -11,10 +11,10 @@ mod patient;
 mod priority;
 mod probe;
 mod reach;
-pub mod report;
+pub(crate) mod report;
 mod rights;
 
-pub use patient::Patient;
+pub(crate) use patient::Patient;
 
 use crate::cluster::{Cluster, Resource};
 use crate::throttle::Rate;
@@ -37,7 +37,7 @@ const LISTED: [Resource; 3] = [Resource::Deployments, Resource::Services, Resour
 ///
 /// # Errors
 /// If the report cannot be written. What is wrong with the cluster is told in the report.
-pub async fn examine(patient: &Patient, cluster: &Cluster, report: &mut Report<'_>) -> io::Result<()> {
+pub(crate) async fn examine(patient: &Patient, cluster: &Cluster, report: &mut Report<'_>) -> io::Result<()> {
     if let Some(pace) = pace(patient) {
         report.line(Severity::Note, "pace", &pace)?;
     }

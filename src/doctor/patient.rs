@@ -6,7 +6,7 @@ use tokio::time::Duration;
 
 /// What is examined, in plain values.
 #[derive(Debug, Clone)]
-pub struct Patient {
+pub(crate) struct Patient {
     /// The namespace of all objects.
     pub namespace: String,
     /// Where the API server is, as the kubeconfig has it.

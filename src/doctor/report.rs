@@ -36,7 +36,7 @@ impl Severity {
 
 /// Something that the verdict has to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub(crate) struct Finding {
     /// How bad it is.
     pub severity: Severity,
     /// What is the matter, in plain words.
@@ -51,12 +51,12 @@ impl Finding {
     }
 
     /// A finding about what works, but not well.
-    pub fn warning(what: impl Into<String>, change: impl Into<String>) -> Self {
+    pub(crate) fn warning(what: impl Into<String>, change: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, what: what.into(), change: change.into() }
     }
 
     /// A finding that makes requests fail.
-    pub fn wrong(what: impl Into<String>, change: impl Into<String>) -> Self {
+    pub(crate) fn wrong(what: impl Into<String>, change: impl Into<String>) -> Self {
         Self { severity: Severity::Wrong, what: what.into(), change: change.into() }
     }
 }
@@ -67,28 +67,25 @@ pub(super) fn worst(findings: &[Finding]) -> Severity {
 }
 
 /// What is written while the examination goes on.
-pub struct Report<'a> {
+pub(crate) struct Report<'a> {
     out: &'a mut dyn Write,
     findings: Vec<Finding>,
 }
 
 impl<'a> Report<'a> {
     /// A report that is written to `out`, line by line.
-    pub fn new(out: &'a mut dyn Write) -> Self {
+    pub(crate) fn new(out: &'a mut dyn Write) -> Self {
         Self { out, findings: Vec::new() }
     }
 
     /// Writes the line of one step. It is marked as badly as it is `severe`.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn line(&mut self, severe: Severity, label: &str, text: &str) -> io::Result<()> {
+    pub(crate) fn line(&mut self, severe: Severity, label: &str, text: &str) -> io::Result<()> {
         writeln!(self.out, "{} {label:<LABEL_WIDTH$}{text}", severe.mark())?;
         self.out.flush()
     }
 
     /// Keeps findings for the verdict, each of them once.
-    pub fn keep(&mut self, findings: impl IntoIterator<Item = Finding>) {
+    pub(crate) fn keep(&mut self, findings: impl IntoIterator<Item = Finding>) {
         for finding in findings {
             if !self.findings.contains(&finding) {
                 self.findings.push(finding);
@@ -97,20 +94,14 @@ impl<'a> Report<'a> {
     }
 
     /// Writes the line of one step, marked as its worst finding, and keeps these for the verdict.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn step(&mut self, label: &str, text: &str, findings: Vec<Finding>) -> io::Result<()> {
+    pub(crate) fn step(&mut self, label: &str, text: &str, findings: Vec<Finding>) -> io::Result<()> {
         self.line(worst(&findings), label, text)?;
         self.keep(findings);
         Ok(())
     }
 
     /// Writes the verdict, the worst first, and tells how bad it is.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn close(mut self) -> io::Result<Severity> {
+    pub(crate) fn close(mut self) -> io::Result<Severity> {
         self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         let worst = worst(&self.findings);
         let headline = match worst {

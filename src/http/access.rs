@@ -22,9 +22,6 @@ const METHOD_LOGGED: usize = 20;
 const WHY_LOGGED: usize = 500;
 
 /// Logs method, path, status, milliseconds and source, and why it failed if it did.
-///
-/// # Errors
-/// Those of the handler.
 pub(super) async fn log_and_count(
     request: ServiceRequest,
     next: Next<impl MessageBody>,

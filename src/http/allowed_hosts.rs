@@ -38,7 +38,7 @@ const SHOWN: usize = 80;
 /// Always allowed are names that no stranger's DNS can point here: IP addresses, `localhost` and names below it, names
 /// without a dot, and those of Services in the cluster.
 #[derive(Debug, Clone)]
-pub struct AllowedHosts {
+pub(crate) struct AllowedHosts {
     configured: Vec<HostPattern>,
     /// The end of Services' names, as in `svc.cluster.local`.
     service_domain: String,
@@ -46,7 +46,7 @@ pub struct AllowedHosts {
 
 impl AllowedHosts {
     /// The names that are always allowed, and those that fit `configured`.
-    pub fn new(configured: Vec<HostPattern>, service_domain: &str) -> Self {
+    pub(crate) fn new(configured: Vec<HostPattern>, service_domain: &str) -> Self {
         Self { configured, service_domain: service_domain.to_ascii_lowercase() }
     }
 

@@ -17,10 +17,10 @@ use crate::syntax::Network;
 use crate::throttle::{self, Throttle};
 
 /// The tokens of callers. `None`: everybody may ask.
-pub type Guard = Option<Mounted<TokensFile>>;
+pub(crate) type Guard = Option<Mounted<TokensFile>>;
 
 /// The layers and limits that handlers work with.
-pub struct Api {
+pub(crate) struct Api {
     /// Environment services.
     pub services: Services,
     /// Environment instances.

@@ -19,9 +19,6 @@ use actix_web::{Error, HttpMessage};
 const OPEN: [&str; 2] = ["/", "/openapi.json"];
 
 /// Lets `request` in if no page of another site sends it and its caller may ask for it; notes who that is.
-///
-/// # Errors
-/// Those of the handler.
 pub(super) async fn authorize(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

@@ -28,7 +28,7 @@ const MAX_WAITING: usize = 64;
 
 /// The memory for all request bodies.
 #[derive(Debug)]
-pub struct BodyBudget {
+pub(crate) struct BodyBudget {
     small: Pool,
     large: Pool,
 }
@@ -49,7 +49,7 @@ pub(super) struct Body {
 
 impl BodyBudget {
     /// A budget of `bytes`, a quarter of it for small bodies. One body of `max_body` fits in any case.
-    pub fn new(bytes: usize, max_body: usize) -> Self {
+    pub(crate) fn new(bytes: usize, max_body: usize) -> Self {
         Self { small: Pool::of(bytes / 4), large: Pool::of((bytes - bytes / 4).max(max_body)) }
     }
 

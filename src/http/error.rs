@@ -34,7 +34,7 @@ const MISREAD: [(&str, &str); 3] = [("deployment", "workload"), ("pods", "instan
 
 /// Why a request is not answered with 200.
 #[derive(Debug, thiserror::Error)]
-pub enum ApiError {
+pub(crate) enum ApiError {
     /// The request says something that cannot be meant; the message names the field and the rule.
     #[error("{0}")]
     BadRequest(String),

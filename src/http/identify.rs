@@ -19,9 +19,6 @@ const ID_MAX: usize = 64;
 const TRACE_LOGGED: usize = 200;
 
 /// Lets `request` be answered under its name: its caller's, or one that is made up.
-///
-/// # Errors
-/// Those of the handler.
 pub(super) async fn identify(
     request: ServiceRequest,
     next: Next<impl MessageBody>,

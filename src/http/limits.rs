@@ -4,7 +4,7 @@ use tokio::time::Duration;
 
 /// Limits of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// The time until a request is answered with 504.
     pub request_deadline: Duration,
     /// The largest request body in bytes.

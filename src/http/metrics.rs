@@ -6,7 +6,7 @@ use tokio::time::Duration;
 
 /// The metrics of the API's listener. Cheap to clone; clones share the counters.
 #[derive(Debug, Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     requests: IntCounterVec,
     duration: HistogramVec,
     pub(super) in_flight: IntGauge,
@@ -14,7 +14,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// The metrics, registered in `registry`.
-    pub fn new(registry: &Registry) -> Self {
+    pub(crate) fn new(registry: &Registry) -> Self {
         Self {
             requests: registry.counter_vec(
                 "aenv_controller_http_requests_total",

@@ -204,9 +204,6 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
 }
 
 /// Stops the connection's clock while `request` is answered, and until the answer has been handed over.
-///
-/// # Errors
-/// Those of the handler.
 pub(super) async fn keep_pace(
     request: ServiceRequest,
     next: Next<impl MessageBody + Unpin>,

@@ -5,21 +5,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Readiness of this replica: true from the start to the first signal to stop. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
-pub struct Readiness(Arc<AtomicBool>);
+pub(crate) struct Readiness(Arc<AtomicBool>);
 
 impl Readiness {
     /// Ready.
-    pub fn ready() -> Self {
+    pub(crate) fn ready() -> Self {
         Self(Arc::new(AtomicBool::new(true)))
     }
 
     /// True if new requests are welcome.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
     /// From now on new requests should go elsewhere.
-    pub fn withdraw(&self) {
+    pub(crate) fn withdraw(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
 }

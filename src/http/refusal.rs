@@ -4,8 +4,7 @@ use crate::credentials::Scope;
 
 /// A token that is missing, not known or too weak.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// No token.
+pub(crate) enum Refusal {
     #[error("a token is needed: Authorization: Bearer <token> (auth.tokens_file)")]
     NoToken,
     /// A token that nobody has.
@@ -34,7 +33,7 @@ impl Refusal {
 
 /// A browser's request that a page of another site may have sent.
 #[derive(Debug, thiserror::Error)]
-pub enum CrossSite {
+pub(crate) enum CrossSite {
     /// The browser asked for another host.
     #[error(
         "a browser asked for the host {0:?}, which is not a name of this API; if it is one, add it to server.allowed_hosts"

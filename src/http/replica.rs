@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 /// Name, start and version of this replica. Its counts begin anew when it does.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Replica {
+pub(crate) struct Replica {
     /// The name of its Pod, or of the machine.
     name: String,
     /// When it was started.
@@ -18,7 +18,7 @@ pub struct Replica {
 
 impl Replica {
     /// A replica of this name that starts now.
-    pub fn starting(name: String) -> Self {
+    pub(crate) fn starting(name: String) -> Self {
         Self { name, started: SystemTime::now(), version: env!("CARGO_PKG_VERSION") }
     }
 }

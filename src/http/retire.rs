@@ -10,9 +10,6 @@ use actix_web::web::Data;
 
 /// Adds `Connection: close` (RFC 9112, section 9.6) to every answer once the replica is not ready any more, so that no
 /// caller sends its next request on a connection that is about to end.
-///
-/// # Errors
-/// Those of the handler.
 pub(super) async fn retire(
     request: ServiceRequest,
     next: Next<impl MessageBody>,

@@ -44,7 +44,7 @@ const MAX_WORKERS: usize = 512;
 
 /// What the API's listener grants its callers.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// How many connections it holds at the same time; more wait in the backlog.
     pub connections: NonZeroUsize,
     /// How long a request's head may take to arrive.
@@ -56,24 +56,23 @@ pub struct Limits {
 }
 
 /// Routes besides the API's, given by the sandbox.
-pub type MoreRoutes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
+pub(crate) type MoreRoutes = Arc<dyn Fn(&mut ServiceConfig) + Send + Sync>;
 
 /// A listener that serves.
 #[derive(Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     addr: SocketAddr,
     handle: ServerHandle,
 }
 
 impl Listener {
     /// Where it listens; with the port that was found if any free one was asked for.
-    #[must_use]
-    pub fn addr(&self) -> SocketAddr {
+    pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
 
     /// Accepts no more connections and lets requests that are under way end; after `patience` they are cut off.
-    pub async fn drain(&self, patience: Duration) {
+    pub(crate) async fn drain(&self, patience: Duration) {
         if timeout(patience, self.handle.stop(true)).await.is_err() {
             log::warn!("requests were still under way after {}ms and are cut off", patience.as_millis());
             self.close().await;
@@ -81,7 +80,7 @@ impl Listener {
     }
 
     /// Ends at once.
-    pub async fn close(&self) {
+    pub(crate) async fn close(&self) {
         self.handle.stop(false).await;
     }
 
@@ -94,10 +93,7 @@ impl Listener {
 }
 
 /// Serves the API, and `more`, on `addr`: by TLS if there are `certificates`.
-///
-/// # Errors
-/// If the address cannot be bound.
-pub fn serve_api(
+pub(crate) fn serve_api(
     addr: SocketAddr,
     api: Arc<Api>,
     limits: Limits,
@@ -193,10 +189,7 @@ fn shares(connections: NonZeroUsize) -> (usize, usize) {
 }
 
 /// Serves `/readyz` and `/livez` on `addr`.
-///
-/// # Errors
-/// If the address cannot be bound.
-pub fn serve_health(addr: SocketAddr, readiness: Readiness, workers: Workers) -> io::Result<Listener> {
+pub(crate) fn serve_health(addr: SocketAddr, readiness: Readiness, workers: Workers) -> io::Result<Listener> {
     let server = HttpServer::new(move || {
         let (readiness, workers) = (readiness.clone(), workers.clone());
         App::new().configure(|config| health_routes(config, readiness, workers))
@@ -206,10 +199,7 @@ pub fn serve_health(addr: SocketAddr, readiness: Readiness, workers: Workers) ->
 }
 
 /// Serves `/metrics` on `addr`, to those whom `guard` lets read.
-///
-/// # Errors
-/// If the address cannot be bound.
-pub fn serve_metrics(addr: SocketAddr, metrics: Registry, guard: Guard) -> io::Result<Listener> {
+pub(crate) fn serve_metrics(addr: SocketAddr, metrics: Registry, guard: Guard) -> io::Result<Listener> {
     let server = HttpServer::new(move || {
         let (metrics, guard) = (metrics.clone(), guard.clone());
         App::new().configure(|config| metrics_routes(config, metrics, guard))

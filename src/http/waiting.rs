@@ -11,11 +11,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The places.
 #[derive(Debug)]
-pub struct Waiting(Arc<Semaphore>);
+pub(crate) struct Waiting(Arc<Semaphore>);
 
 impl Waiting {
     /// So many places, all free.
-    pub fn new(places: NonZeroUsize) -> Self {
+    pub(crate) fn new(places: NonZeroUsize) -> Self {
         Self(Arc::new(Semaphore::new(places.get())))
     }
 

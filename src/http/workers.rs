@@ -17,7 +17,7 @@ const MAX_SILENCE: Duration = Duration::from_secs(10);
 
 /// The workers of one listener. Cheap to clone; clones share them.
 #[derive(Debug, Clone)]
-pub struct Workers(Arc<Shared>);
+pub(crate) struct Workers(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
@@ -30,7 +30,7 @@ struct Shared {
 
 impl Workers {
     /// None yet. Workers that end once `readiness` is withdrawn have not crashed.
-    pub fn new(readiness: Readiness) -> Self {
+    pub(crate) fn new(readiness: Readiness) -> Self {
         let (beats, crashed) = (Mutex::default(), Notify::new());
         Self(Arc::new(Shared { started: Instant::now(), beats, crashed, readiness }))
     }
@@ -57,7 +57,7 @@ impl Workers {
     }
 
     /// Waits until a worker has crashed.
-    pub async fn crashed(&self) {
+    pub(crate) async fn crashed(&self) {
         self.0.crashed.notified().await;
     }
 

@@ -35,7 +35,6 @@ impl<V> Answer<V> {
     }
 
     /// How old it is at most.
-    #[must_use]
     pub fn age(&self) -> Duration {
         self.began.elapsed()
     }
@@ -72,7 +71,6 @@ pub enum Source {
 
 impl Source {
     /// Its word in logs and metrics.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Hit => "hit",
@@ -97,7 +95,6 @@ pub struct Found<V> {
 
 impl<V> Found<V> {
     /// The same answer, as old as before, with another value.
-    #[must_use]
     pub fn map<U>(self, value: impl FnOnce(&V) -> U) -> Found<U> {
         let answer = Arc::new(self.answer.with(value(&self.answer.value)));
         Found { answer, source: self.source, fresh_for: self.fresh_for }

@@ -14,13 +14,11 @@ pub enum Key {
 
 impl Key {
     /// The object with this name.
-    #[must_use]
     pub fn one(name: &ObjectName) -> Self {
         Self::One(name.as_str().into())
     }
 
     /// The list of all objects.
-    #[must_use]
     pub fn everything() -> Self {
         Self::List(ListFilter::default())
     }

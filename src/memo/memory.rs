@@ -45,7 +45,6 @@ pub(super) struct Inner<V, E> {
 
 impl<V: Memorable, E> Memo<V, E> {
     /// An empty memory of at most `max_bytes`. `resource` is its name in the metrics; fetches run on `runtime`.
-    #[must_use]
     pub fn new(
         resource: &'static str,
         max_bytes: u64,

@@ -1,6 +1,7 @@
 mod stale;
 
 use super::answer::ReadBy;
+use super::reader::Writing;
 use super::*;
 use crate::call::{Call, CallerKey, Failure};
 use crate::reload::Live;

@@ -12,4 +12,4 @@ pub enum Way {
 }
 
 /// Tells the state of the way.
-pub type LookAtWay = Box<dyn Fn() -> Way + Send + Sync>;
+pub(crate) type LookAtWay = Box<dyn Fn() -> Way + Send + Sync>;

@@ -38,7 +38,6 @@ struct Written<V> {
 pub(super) enum Touched<V> {
     /// As in the answer.
     No,
-    /// This row.
     Row(Arc<Answer<V>>),
     /// Not known.
     Open,

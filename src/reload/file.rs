@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// A regular file and its contents.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MountedFile {
+pub(crate) struct MountedFile {
     /// The contents.
     pub bytes: Vec<u8>,
     /// Every user of the machine may write it.
@@ -20,7 +20,7 @@ pub struct MountedFile {
 ///
 /// # Errors
 /// If the file cannot be read, is larger, or is no regular file.
-pub fn read_file(path: &Path, max_bytes: usize) -> io::Result<MountedFile> {
+pub(crate) fn read_file(path: &Path, max_bytes: usize) -> io::Result<MountedFile> {
     // Opening a FIFO would wait for its writer.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
@@ -40,7 +40,7 @@ pub fn read_file(path: &Path, max_bytes: usize) -> io::Result<MountedFile> {
 ///
 /// # Errors
 /// Those of [`read_file`], and text that is not UTF-8.
-pub fn read_text(path: &Path, max_bytes: usize) -> io::Result<String> {
+pub(crate) fn read_text(path: &Path, max_bytes: usize) -> io::Result<String> {
     String::from_utf8(read_file(path, max_bytes)?.bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))
 }
 

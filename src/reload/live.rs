@@ -8,13 +8,11 @@ pub struct Live<T>(Arc<RwLock<T>>);
 
 impl<T: Copy> Live<T> {
     /// A value that is `value` at first.
-    #[must_use]
     pub fn new(value: T) -> Self {
         Self(Arc::new(RwLock::new(value)))
     }
 
     /// What it is now.
-    #[must_use]
     pub fn get(&self) -> T {
         *self.0.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,7 +5,7 @@ use prometheus::{IntCounter, IntCounterVec};
 
 /// The metrics of files that are read again. Cheap to clone; clones share the counters.
 #[derive(Debug, Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     /// Settings that were read again.
     pub settings: Counters<Outcome>,
     credentials: IntCounterVec,
@@ -15,7 +15,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// The metrics, registered in `registry`.
-    pub fn new(registry: &Registry) -> Self {
+    pub(crate) fn new(registry: &Registry) -> Self {
         let credentials = registry.counter_vec(
             "aenv_controller_credential_reloads_total",
             "How often tokens or certificates had changed, by outcome: applied, refused (faults; the old ones stay).",
@@ -41,14 +41,14 @@ impl Metrics {
     }
 
     /// A change of `credential` (`tokens` or `certificates`).
-    pub fn credential(&self, credential: &'static str, outcome: Outcome) {
+    pub(crate) fn credential(&self, credential: &'static str, outcome: Outcome) {
         self.credentials.with_label_values(&[credential, outcome.as_str()]).inc();
     }
 }
 
 /// What became of a file that was read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Something took effect.
     Applied,
     /// Nothing was different.

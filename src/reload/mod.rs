@@ -9,8 +9,8 @@ mod metrics;
 mod mounted;
 mod watch;
 
-pub use file::{MountedFile, read_file, read_text};
+pub(crate) use file::{MountedFile, read_file, read_text};
 pub use live::Live;
-pub use metrics::{Metrics, Outcome};
-pub use mounted::{Mounted, Source};
-pub use watch::Watch;
+pub(crate) use metrics::{Metrics, Outcome};
+pub(crate) use mounted::{Mounted, Source};
+pub(crate) use watch::Watch;

@@ -16,7 +16,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Files, and what is made of them.
-pub trait Source: Send + Sync + 'static {
+pub(crate) trait Source: Send + Sync + 'static {
     /// The contents of the files, or the reason why there are none.
     type Contents;
     /// What tells one state of the files from another.
@@ -33,9 +33,6 @@ pub trait Source: Send + Sync + 'static {
     fn fingerprint(contents: &Self::Contents) -> Self::Fingerprint;
 
     /// Makes the value. `last` is the last good one, `None` at the start.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the contents.
     fn make(&self, contents: &Self::Contents, last: Option<&Self::Value>) -> Result<Self::Value, Self::Faults>;
 
     /// Reports what came of files that have changed: to the log, and to the metrics.
@@ -43,7 +40,7 @@ pub trait Source: Send + Sync + 'static {
 }
 
 /// A value that is made again when its files change. Cheap to clone; clones share it.
-pub struct Mounted<S: Source>(Arc<Inner<S>>);
+pub(crate) struct Mounted<S: Source>(Arc<Inner<S>>);
 
 struct Inner<S: Source> {
     source: S,
@@ -61,10 +58,7 @@ impl<S: Source> Clone for Mounted<S> {
 
 impl<S: Source> Mounted<S> {
     /// Reads the files, and makes the first value.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the files now.
-    pub fn open(source: S) -> Result<Self, S::Faults> {
+    pub(crate) fn open(source: S) -> Result<Self, S::Faults> {
         let contents = source.read();
         let value = RwLock::new(Arc::new(source.make(&contents, None)?));
         let seen = Mutex::new(S::fingerprint(&contents));
@@ -72,14 +66,13 @@ impl<S: Source> Mounted<S> {
     }
 
     /// The last good value, without a look at the files.
-    #[must_use]
-    pub fn last(&self) -> Arc<S::Value> {
+    pub(crate) fn last(&self) -> Arc<S::Value> {
         Arc::clone(&self.0.value.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The value of the files as they are now, or the last good one. The files are read on a thread for blocking work;
     /// if that takes long, the last good value is given.
-    pub async fn current(&self) -> Arc<S::Value> {
+    pub(crate) async fn current(&self) -> Arc<S::Value> {
         if self.0.is_due(Instant::now()) {
             let inner = Arc::clone(&self.0);
             let look = spawn_blocking(move || inner.look());

@@ -26,7 +26,7 @@ const MOST_LINKS: usize = 40;
 
 /// A file that is watched.
 #[derive(Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     touched: Arc<Notify>,
     _watcher: RecommendedWatcher,
 }
@@ -36,7 +36,7 @@ impl Watch {
     ///
     /// # Errors
     /// If the system does not let us watch.
-    pub fn new(file: &Path) -> io::Result<Self> {
+    pub(crate) fn new(file: &Path) -> io::Result<Self> {
         let file = path::absolute(file)?;
         let way = way_to(&file);
         let folders: BTreeSet<_> = way.iter().filter_map(|entry| entry.parent()).map(Path::to_owned).collect();
@@ -63,7 +63,7 @@ impl Watch {
 
     /// Waits until the file may have changed. Then it may be reached another way, or be in another folder of the same
     /// name: watch it anew, before it is read.
-    pub async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         self.touched.notified().await;
         for _ in 0..LONGEST_BURST {
             if timeout(QUIET, self.touched.notified()).await.is_err() {

@@ -35,13 +35,11 @@ pub struct CallCount {
 
 impl Calls {
     /// How many calls of `verb` on `resource` have ended, whatever the code.
-    #[must_use]
     pub fn count(&self, verb: &str, resource: &str) -> u64 {
         self.sum(|call| call.verb == verb && call.resource == resource)
     }
 
     /// How many calls have ended with `code`.
-    #[must_use]
     pub fn with_code(&self, code: u16) -> u64 {
         self.sum(|call| call.code == code)
     }

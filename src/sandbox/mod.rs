@@ -146,13 +146,11 @@ impl ApiServer {
     }
 
     /// `http://127.0.0.1:<port>`.
-    #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.running.address)
     }
 
     /// A kubeconfig (YAML) whose only context leads here. It holds no credentials.
-    #[must_use]
     pub fn kubeconfig(&self) -> String {
         format!(
             "apiVersion: v1
@@ -178,7 +176,6 @@ users:
     }
 
     /// The counters as they are now.
-    #[must_use]
     pub fn calls(&self) -> Calls {
         self.running.shared.counters.snapshot()
     }
@@ -189,7 +186,6 @@ users:
     }
 
     /// The faults in force, with what is left of the rules' `times`.
-    #[must_use]
     pub fn faults(&self) -> Faults {
         self.running.shared.control.faults()
     }

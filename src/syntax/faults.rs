@@ -41,9 +41,6 @@ impl Faults {
     }
 
     /// `value`, if nothing is wrong.
-    ///
-    /// # Errors
-    /// The faults.
     pub fn none_or<T>(self, value: T) -> Result<T, Self> {
         if self.is_empty() { Ok(value) } else { Err(self) }
     }

@@ -29,8 +29,7 @@ static PARSER: LazyLock<CustomDurationParser<'static>> = LazyLock::new(|| {
 });
 
 /// Reads a duration; `None` if Go would not take it for one, or if it is signed.
-#[must_use]
-pub fn parse_go_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_go_duration(text: &str) -> Option<Duration> {
     let digits_end_in_a_unit = text == "0" || text.ends_with(char::is_alphabetic);
     if !digits_end_in_a_unit {
         return None;
@@ -40,7 +39,7 @@ pub fn parse_go_duration(text: &str) -> Option<Duration> {
 }
 
 /// The duration in whole seconds as Go prints it: `2h0m5s`, `45s`. Parts of a second are left out.
-pub fn format_go_duration(duration: Duration) -> String {
+pub(crate) fn format_go_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match (hours, minutes) {

@@ -56,9 +56,6 @@ pub enum InvalidSelector {
 
 impl LabelSelector {
     /// Reads a selector. The empty text selects everything.
-    ///
-    /// # Errors
-    /// [`InvalidSelector`].
     pub fn parse(text: &str) -> Result<Self, InvalidSelector> {
         let mut requirements = BTreeSet::new();
         for part in split(text).map(str::trim).filter(|_| !text.trim().is_empty()) {

@@ -4,13 +4,13 @@ use super::label_selector::LabelSelector;
 use super::names::LabelValue;
 
 /// Label that carries the environment's name.
-pub const ENV_NAME: &str = "business/aenv-name";
+pub(crate) const ENV_NAME: &str = "business/aenv-name";
 /// Label that carries the environment's version.
-pub const ENV_VERSION: &str = "business/aenv-version";
+pub(crate) const ENV_VERSION: &str = "business/aenv-version";
 /// Label that carries the owner.
-pub const OWNER: &str = "business/aenv-owner";
+pub(crate) const OWNER: &str = "business/aenv-owner";
 /// Label that carries an instance's time to live, a Go duration counted from its creation.
-pub const TTL: &str = "business/aenv-ttl";
+pub(crate) const TTL: &str = "business/aenv-ttl";
 
 /// The phase of a pod, as the API server names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,7 +32,6 @@ impl Phase {
     pub const ALL: [Self; 5] = [Self::Pending, Self::Running, Self::Succeeded, Self::Failed, Self::Unknown];
 
     /// The API server's word for it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "Pending",
@@ -63,7 +62,6 @@ pub struct ListFilter {
 
 impl ListFilter {
     /// The label selector that says the same; `None` if every object is meant.
-    #[must_use]
     pub fn label_selector(&self) -> Option<String> {
         let equal = [(ENV_NAME, &self.env), (ENV_VERSION, &self.version), (OWNER, &self.owner)];
         let terms = equal
@@ -76,7 +74,6 @@ impl ListFilter {
     }
 
     /// The field selector that says the same; `None` if every object is meant.
-    #[must_use]
     pub fn field_selector(&self) -> Option<String> {
         self.phase.map(|phase| format!("status.phase={}", phase.as_str()))
     }

@@ -46,7 +46,7 @@ pub enum Invalid {
 ///
 /// # Errors
 /// [`Invalid::LabelKey`] if Kubernetes would refuse it.
-pub fn check_label_key(text: &str) -> Result<(), Invalid> {
+pub(crate) fn check_label_key(text: &str) -> Result<(), Invalid> {
     let (prefix, name) = text.split_once('/').map_or((None, text), |(prefix, name)| (Some(prefix), name));
     let ok = LabelValue::new(name).is_ok() && prefix.is_none_or(|prefix| ObjectName::new(prefix).is_ok());
     if ok { Ok(()) } else { Err(Invalid::LabelKey) }
@@ -71,7 +71,6 @@ impl LabelValue {
     }
 
     /// The value as text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -111,7 +110,6 @@ impl ObjectName {
     }
 
     /// The name as text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -125,7 +123,7 @@ impl fmt::Display for ObjectName {
 
 /// The beginning of a generated object name, such as `weather-`; random characters follow.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct NamePrefix(Arc<str>);
+pub(crate) struct NamePrefix(Arc<str>);
 
 impl NamePrefix {
     /// What random characters are drawn from.
@@ -139,19 +137,18 @@ impl NamePrefix {
     ///
     /// # Errors
     /// What `check` says of the names.
-    pub fn new(text: &str, check: impl FnOnce(&str) -> Result<ObjectName, Invalid>) -> Result<Self, Invalid> {
+    pub(crate) fn new(text: &str, check: impl FnOnce(&str) -> Result<ObjectName, Invalid>) -> Result<Self, Invalid> {
         check(&format!("{text}{}", "x".repeat(Self::RANDOM))).map(|_| Self(text.into()))
     }
 
     /// The name that the low bits of `random` choose.
-    #[must_use]
-    pub fn name(&self, random: u64) -> ObjectName {
+    pub(crate) fn name(&self, random: u64) -> ObjectName {
         self.spelt(random, Self::RANDOM)
     }
 
     /// The name that `seed` stands for. It has more characters than a random one, if there is room for them in a DNS
     /// label: a random name that is taken is drawn again, but this one is the only one.
-    pub fn derived_name(&self, seed: u64) -> ObjectName {
+    pub(crate) fn derived_name(&self, seed: u64) -> ObjectName {
         let room = self.0.len() + Self::DERIVED <= DNS_LABEL_MAX;
         self.spelt(seed, if room { Self::DERIVED } else { Self::RANDOM })
     }
@@ -167,23 +164,22 @@ impl NamePrefix {
         ObjectName(name.into())
     }
 
-    /// The prefix as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
+    #[cfg(test)]
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 /// The checked name of a template, safe to stand in a file's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TemplateName(Arc<str>);
+pub(crate) struct TemplateName(Arc<str>);
 
 impl TemplateName {
     /// Checks `text`.
     ///
     /// # Errors
     /// [`Invalid::TemplateName`] if it is anything but a plain name.
-    pub fn new(text: &str) -> Result<Self, Invalid> {
+    pub(crate) fn new(text: &str) -> Result<Self, Invalid> {
         let bytes = text.as_bytes();
         let ok = bytes.len() <= LABEL_VALUE_MAX
             && bytes.first().is_some_and(u8::is_ascii_alphanumeric)
@@ -192,8 +188,7 @@ impl TemplateName {
     }
 
     /// The name as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 
 /// An amount in thousandths, and the family of suffixes in which it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quantity {
+pub(crate) struct Quantity {
     milli: i128,
     format: Format,
 }
@@ -29,8 +29,7 @@ const MILLI_MAX: i128 = i64::MAX as i128 * 1_000;
 
 impl Quantity {
     /// `None` if `text` is no quantity. Fractions of a thousandth are rounded up, as the API server does.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
         let digits = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
         let (number, suffix) = unsigned.split_at(digits);
@@ -49,14 +48,12 @@ impl Quantity {
     }
 
     /// The amount in thousandths.
-    #[must_use]
-    pub fn milli(self) -> i128 {
+    pub(crate) fn milli(self) -> i128 {
         self.milli
     }
 
     /// The shortest spelling without a fraction; the one that the API server stores.
-    #[must_use]
-    pub fn canonical(self) -> String {
+    pub(crate) fn canonical(self) -> String {
         if self.format == Format::Binary && self.milli % 1_000 == 0 && self.milli.abs() >= 1_024_000 {
             let (amount, step) = reduce(self.milli / 1_000, 1_024, BINARY.len() - 1);
             return format!("{amount}{}", BINARY[step]);

@@ -5,7 +5,7 @@ use tokio::time::{Duration, Instant};
 
 /// A line that is logged at most once per period.
 #[derive(Debug)]
-pub struct LogLimiter {
+pub(crate) struct LogLimiter {
     period: Duration,
     state: Mutex<State>,
 }
@@ -18,13 +18,12 @@ struct State {
 
 impl LogLimiter {
     /// At most one line per `period`.
-    #[must_use]
-    pub fn every(period: Duration) -> Self {
+    pub(crate) fn every(period: Duration) -> Self {
         Self { period, state: Mutex::default() }
     }
 
     /// Says whether the line is due, by running `log` with what to append to it: how many like it were left out.
-    pub fn log(&self, log: impl FnOnce(&str)) {
+    pub(crate) fn log(&self, log: impl FnOnce(&str)) {
         if let Some(left_out) = self.due(Instant::now()) {
             let more =
                 if left_out == 0 { String::new() } else { format!(" ({left_out} more since the last such line)") };

@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Buckets for durations in seconds: from an answer out of memory (0.1 ms) to the default deadline (25 s).
-pub const SECONDS: [f64; 12] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 10.0, 25.0];
+pub(crate) const SECONDS: [f64; 12] = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 10.0, 25.0];
 
 /// The content type of [`Registry::render`]: Prometheus' text format 0.0.4.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Why building a metric cannot fail: names and labels are constants that the first start has checked.
 const VALID: &str = "metric names are constant, valid and unique";
@@ -145,7 +145,7 @@ impl<L: Label> Counters<L> {
 }
 
 /// The sums over all counters of `family`, by the value of one of their labels.
-pub fn totals(family: &IntCounterVec, label: &str) -> BTreeMap<String, u64> {
+pub(crate) fn totals(family: &IntCounterVec, label: &str) -> BTreeMap<String, u64> {
     let mut totals = BTreeMap::new();
     for counter in family.collect().iter().flat_map(MetricFamily::get_metric) {
         let of_label = counter.get_label().iter().find(|pair| pair.name() == label);

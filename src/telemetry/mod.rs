@@ -1,6 +1,6 @@
 //! Telemetry: metrics, log lines, and the request that a piece of work belongs to.
 
-pub mod log_limiter;
+pub(crate) mod log_limiter;
 pub mod logger;
-pub mod metrics;
-pub mod request_context;
+pub(crate) mod metrics;
+pub(crate) mod request_context;

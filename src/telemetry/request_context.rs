@@ -13,7 +13,7 @@ task_local! {
 
 /// What a request is called. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestContext(Arc<Names>);
+pub(crate) struct RequestContext(Arc<Names>);
 
 #[derive(Debug, PartialEq, Eq)]
 struct Names {
@@ -24,37 +24,33 @@ struct Names {
 impl RequestContext {
     /// The request `id`; `trace` is how its caller follows it through several services, if it does. Both reach the log
     /// as they are.
-    #[must_use]
-    pub fn new(id: String, trace: Option<String>) -> Self {
+    pub(crate) fn new(id: String, trace: Option<String>) -> Self {
         Self(Arc::new(Names { id, trace }))
     }
 
     /// The request that this task works for. `None`: it works for none.
-    #[must_use]
-    pub fn current() -> Option<Self> {
+    pub(crate) fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok().flatten()
     }
 
     /// Its id.
-    #[must_use]
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         &self.0.id
     }
 
     /// Its caller's name for it.
-    #[must_use]
-    pub fn trace(&self) -> Option<&str> {
+    pub(crate) fn trace(&self) -> Option<&str> {
         self.0.trace.as_deref()
     }
 
     /// `work`, done for this request.
-    pub fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
+    pub(crate) fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
         CURRENT.scope(Some(self), work)
     }
 }
 
 /// `work`, done for the request that this task works for now, in whatever task it will run.
-pub fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
+pub(crate) fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
     CURRENT.scope(RequestContext::current(), work)
 }
 

@@ -14,37 +14,37 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 /// The one way to the API server, shared by all calls of the process. Cheap to clone; clones share it.
 #[derive(Debug, Clone)]
-pub struct Throttle(Scheduler);
+pub(crate) struct Throttle(Scheduler);
 
 impl Throttle {
     /// A throttle with a full bucket. `runtime` is what its alarms run on.
-    pub fn new(limits: Limits, runtime: Handle, metrics: Metrics) -> Self {
+    pub(crate) fn new(limits: Limits, runtime: Handle, metrics: Metrics) -> Self {
         Self(Scheduler::new(limits, runtime, metrics))
     }
 
     /// Replaces the limits, for waiting attempts, too. Anything learnt of the API server stays.
-    pub fn retune(&self, limits: Limits) {
+    pub(crate) fn retune(&self, limits: Limits) {
         self.0.retune(limits);
     }
 
     /// True if a call would wait until the API server wants to be asked again.
-    pub fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.closed().is_some()
     }
 
     /// True if a read that comes now would wait for a token.
-    pub fn would_wait(&self) -> bool {
+    pub(crate) fn would_wait(&self) -> bool {
         let now = Instant::now();
         !self.0.queue().wait_for(&Call::until(now), now).0.is_zero()
     }
 
     /// Why the gate is closed, and when it opens; `None`: when the probe that is under way has ended.
-    pub fn closed(&self) -> Option<(Closed, Option<Instant>)> {
+    pub(crate) fn closed(&self) -> Option<(Closed, Option<Instant>)> {
         self.0.queue().pace.closed(Instant::now())
     }
 
     /// True if the API server may have just come back: it listens before it knows anybody's rights.
-    pub fn is_settling(&self) -> bool {
+    pub(crate) fn is_settling(&self) -> bool {
         self.0.queue().pace.is_settling(Instant::now())
     }
 
@@ -55,7 +55,7 @@ impl Throttle {
     /// # Errors
     /// [`Refused`]: at once, if gate, tokens and the queue leave no turn before the call's deadline (for a read: or
     /// within `max_wait`); when that time is over; or at its turn, if nobody waits for the answer any more.
-    pub async fn admit(&self, call: &Call, operation: Operation) -> Result<Permit, Refused> {
+    pub(crate) async fn admit(&self, call: &Call, operation: Operation) -> Result<Permit, Refused> {
         let arrived = Instant::now();
         let latest = self.0.queue().limits.latest(call, arrived);
         let mut now = arrived;

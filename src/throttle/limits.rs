@@ -5,7 +5,7 @@ use tokio::time::{Duration, Instant};
 
 /// Bounds on the API calls of the process.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Tokens per second and bucket size. `None`: no limit on the rate.
     pub rate: Option<Rate>,
     /// True if the rate, and the gate, give way to an API server that says that it is overloaded.
@@ -20,7 +20,7 @@ pub struct Limits {
 
 /// A rate with the burst that it allows.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Rate {
+pub(crate) struct Rate {
     /// Tokens per second; positive and finite.
     pub qps: f64,
     /// The most tokens that can be saved up; at least one.

@@ -14,7 +14,7 @@ const API_LATENCY_MS: [f64; 14] = [5.0, 10.0, 30.0, 60.0, 100.0, 300.0, 600.0, 1
 
 /// The throttle's metrics. Cheap to clone; clones share the counters.
 #[derive(Debug, Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     pub(super) admitted: IntCounter,
     pub(super) refused: Counters<Why>,
     wait: HistogramVec,
@@ -30,7 +30,7 @@ pub struct Metrics {
 
 impl Metrics {
     /// The metrics, registered in `registry`.
-    pub fn new(registry: &Registry) -> Self {
+    pub(crate) fn new(registry: &Registry) -> Self {
         Self {
             admitted: registry.counter(
                 "aenv_controller_throttle_admitted_total",
@@ -109,32 +109,32 @@ impl Metrics {
     }
 
     /// Tokens per second now; infinite without a limit.
-    pub fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         self.rate.get()
     }
 
     /// The most tokens per second; infinite without a limit.
-    pub fn ceiling(&self) -> f64 {
+    pub(crate) fn ceiling(&self) -> f64 {
         self.ceiling.get()
     }
 
     /// API calls under way.
-    pub fn in_flight(&self) -> i64 {
+    pub(crate) fn in_flight(&self) -> i64 {
         self.api_in_flight.get()
     }
 
     /// Attempts at API calls so far, by code.
-    pub fn api_calls_by_code(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn api_calls_by_code(&self) -> BTreeMap<String, u64> {
         totals(&self.api_requests, "code")
     }
 
     /// Attempts that were not let through so far, by reason.
-    pub fn refused_by_reason(&self) -> BTreeMap<&'static str, u64> {
+    pub(crate) fn refused_by_reason(&self) -> BTreeMap<&'static str, u64> {
         self.refused.totals()
     }
 
     /// A lane's queue so far.
-    pub fn queue(&self, lane: Lane) -> Queue {
+    pub(crate) fn queue(&self, lane: Lane) -> Queue {
         let waits = self.wait.with_label_values(&[lane.as_str()]);
         Queue {
             waiting: self.waiting(lane).get(),
@@ -146,7 +146,7 @@ impl Metrics {
 
 /// A lane's queue: those in it now, and those that have left it for the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Queue {
+pub(crate) struct Queue {
     /// Attempts that wait for their turn.
     pub waiting: i64,
     /// Attempts that had it.

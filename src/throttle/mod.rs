@@ -59,10 +59,10 @@ mod simulation;
 mod tests;
 mod waiter;
 
-pub use admission::Throttle;
-pub use gate::Closed;
-pub use limits::{Limits, Rate};
-pub use metrics::{Metrics, Queue};
-pub use outcome::Outcome;
-pub use permit::Permit;
-pub use refused::{Refused, Why};
+pub(crate) use admission::Throttle;
+pub(crate) use gate::Closed;
+pub(crate) use limits::{Limits, Rate};
+pub(crate) use metrics::{Metrics, Queue};
+pub(crate) use outcome::Outcome;
+pub(crate) use permit::Permit;
+pub(crate) use refused::{Refused, Why};

@@ -4,12 +4,11 @@ use tokio::time::Duration;
 
 /// Outcome of a request on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Given up before its end.
     Abandoned,
     /// There was no answer: no connection, cut, timed out.
     NoAnswer,
-    /// Answered.
     Answered {
         /// The HTTP status.
         status: u16,

@@ -110,9 +110,6 @@ impl Pace {
     }
 
     /// True if an attempt may leave.
-    ///
-    /// # Errors
-    /// Why not.
     pub(super) fn check(&mut self, now: Instant) -> Result<(), Hold> {
         self.gate.check(now).map_err(|(why, until)| Hold { closed: Some(why), until })?;
         let Some((bucket, _)) = &mut self.rated else { return Ok(()) };

@@ -8,7 +8,7 @@ use crate::call::{Lane, Operation};
 /// Leave for one request on the wire. When it is dropped the request is over: its place among the concurrent calls
 /// is free again and its outcome is counted.
 #[derive(Debug)]
-pub struct Permit {
+pub(crate) struct Permit {
     scheduler: Scheduler,
     operation: Operation,
     lane: Lane,
@@ -23,7 +23,7 @@ impl Permit {
     }
 
     /// Notes the outcome of the request.
-    pub fn ended(&mut self, outcome: Outcome) {
+    pub(crate) fn ended(&mut self, outcome: Outcome) {
         self.outcome = outcome;
     }
 }

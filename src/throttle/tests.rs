@@ -245,7 +245,6 @@ async fn a_turn_that_came_too_late_goes_to_the_next() {
     assert_eq!(began.elapsed(), Duration::ZERO, "place and token were given back");
 }
 
-/// Polls once.
 fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     match std::pin::Pin::new(future).poll(&mut context) {

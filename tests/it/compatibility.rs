@@ -6,8 +6,8 @@ mod flags;
 
 use crate::support::controller::{Answer, Controller, send};
 use crate::support::{Cluster, sandboxed, seed, stock};
-use aenv_controller::aenv::templates::Templates;
 use aenv_controller::sandbox::ApiServer;
+use aenv_controller::{app, config::Settings};
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -154,14 +154,15 @@ async fn every_row_of_the_table_of_templates_is_true() {
             fs::write(folder.path().join(file), text).unwrap();
         }
         let dir = folder.path().to_str().unwrap();
-        let templates = Templates::load(Some(folder.path())).unwrap();
-        let told: Vec<_> = templates.faults().chain(templates.warnings()).map(ToString::to_string).collect();
+        let mut settings = Settings::default();
+        settings.templates.dir = folder.path().to_owned();
+        let told = app::check_templates(&settings).map_or_else(|faults| faults.to_string(), |told| told.join("\n"));
         let controller = Controller::with(&cluster, &[("templates.dir", dir)]).await;
         let answer = ask(&controller, &row).await;
         if answer.status == 422 {
             assert!(answer.failure(422).contains(dir), "the file is named: {:?}", answer.body);
         }
-        is_true(&row, &cluster, &answer, &told.join("\n")).await;
+        is_true(&row, &cluster, &answer, &told).await;
     }
 }
 

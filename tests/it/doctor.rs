@@ -4,7 +4,7 @@ use crate::support::controller::settings;
 use crate::support::live::ApiServer;
 use crate::support::{Cluster, on_an_api_server, on_every_cluster, sandboxed, seed, write_kubeconfig};
 use aenv_controller::app;
-use aenv_controller::doctor::report::Severity;
+use aenv_controller::app::doctor::Severity;
 use aenv_controller::sandbox::{Faults, Rule};
 use serde_json::json;
 use std::fs;

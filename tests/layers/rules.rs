@@ -17,7 +17,7 @@ pub(crate) const ANY: &[&str] = &["*"];
 
 pub(crate) const RULES: Rules = Rules {
     arrows: &[
-        ("main", &["app", "config", "doctor", "sandbox", "telemetry"]),
+        ("main", &["app", "config", "sandbox", "telemetry"]),
         ("app", ANY),
         ("doctor", &["call", "cluster", "throttle"]),
         (

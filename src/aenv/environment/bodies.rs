@@ -7,7 +7,7 @@ use utoipa::openapi::Ref;
 use utoipa::openapi::schema::{Object, ObjectBuilder, OneOfBuilder, Type};
 
 /// The schemas of the bodies and of their parts, by name.
-pub fn schemas() -> [(&'static str, Object); 8] {
+pub(crate) fn schemas() -> [(&'static str, Object); 8] {
     [
         ("NewService", new_service()),
         ("ServiceSettings", fields("How a service is to run.", &settings::SERVICE)),

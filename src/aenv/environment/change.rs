@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// The changes of an environment service; there may be none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceChange {
+pub(crate) struct ServiceChange {
     /// Number of pods, not negative. `None`: as before.
     pub replicas: Option<i32>,
     /// The image of every container. `None`: as before.
@@ -20,10 +20,7 @@ pub struct ServiceChange {
 
 impl ServiceChange {
     /// Reads the body of an update.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it.
-    pub fn parse(body: &[u8]) -> Result<(Self, Warnings), Faults> {
+    pub(crate) fn parse(body: &[u8]) -> Result<(Self, Warnings), Faults> {
         let document = Document::parse(body)?;
         let mut top = Section::of_body(&document);
         let replicas = top.read(&REPLICAS);
@@ -37,7 +34,7 @@ impl ServiceChange {
     }
 
     /// True if everything stays as it is.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.replicas.is_none() && self.image.is_none() && self.variables.is_empty()
     }
 }

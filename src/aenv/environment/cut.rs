@@ -4,7 +4,7 @@
 const WORDS_SHOWN: usize = 80;
 
 /// The caller's words for a message: on one line, and not too many.
-pub fn cut(words: &str) -> String {
+pub(crate) fn cut(words: &str) -> String {
     let shown = words.chars().take(WORDS_SHOWN).flat_map(char::escape_debug).collect::<String>();
     let more = if words.chars().nth(WORDS_SHOWN).is_some() { "…" } else { "" };
     format!("{shown}{more}")

@@ -16,14 +16,14 @@ pub(super) type Object = BTreeMap<String, Json>;
 
 /// A JSON object: the body of a request, or EnvHub's description of an environment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Document(Object);
+pub(crate) struct Document(Object);
 
 impl Document {
     /// Reads one whole JSON text, whose depth is bounded by `serde_json`.
     ///
     /// # Errors
     /// Why it is not one object.
-    pub fn parse(text: &[u8]) -> Result<Self, Faults> {
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, Faults> {
         let unreadable = |why: String| Fault::new(format!("Invalid request body: {why}")).into();
         if text.trim_ascii().is_empty() {
             return Err(unreadable("it is empty, give a JSON object".to_owned()));

@@ -19,7 +19,7 @@ const DATASOURCE_IMAGE: &str = "docker.io/library/aenv";
 
 /// A new environment instance.
 #[derive(Debug, Clone, PartialEq)]
-pub struct InstanceSpec {
+pub(crate) struct InstanceSpec {
     /// The environment's name.
     pub env: LabelValue,
     /// The environment's version.
@@ -48,16 +48,14 @@ pub struct InstanceSpec {
 
 /// Requests and limits of every container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Autoscale {
-    /// CPU.
+pub(crate) struct Autoscale {
     pub cpu: Quantity,
-    /// Memory.
     pub memory: Quantity,
 }
 
 /// The names that a body may use, or must not use, because the templates have them.
 #[derive(Clone, Copy)]
-pub struct Known<'a> {
+pub(crate) struct Known<'a> {
     /// The pod template that a name means.
     pub find_pod: &'a dyn Fn(&TemplateName) -> Option<TemplateName>,
     /// The names of the pod templates.
@@ -68,10 +66,7 @@ pub struct Known<'a> {
 
 impl InstanceSpec {
     /// Reads a create.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it.
-    pub fn parse(source: Source<'_>, known: Known<'_>) -> Result<(Self, Warnings), Faults> {
+    pub(crate) fn parse(source: Source<'_>, known: Known<'_>) -> Result<(Self, Warnings), Faults> {
         let (mut top, mut deploy) = source.sections();
         let env = source.name(&mut top);
         let name = env.as_ref().and_then(|env| name_prefix(source, &mut top, env));

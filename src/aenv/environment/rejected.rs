@@ -4,7 +4,7 @@ use crate::syntax::Faults;
 
 /// Refusal of a create.
 #[derive(Debug, thiserror::Error)]
-pub enum Rejected {
+pub(crate) enum Rejected {
     /// Its fields are refused.
     #[error("{}", .0.sentence())]
     Body(Faults),

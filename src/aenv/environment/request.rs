@@ -9,10 +9,9 @@ use crate::syntax::{Fault, Faults, LabelValue};
 
 /// The environment and the settings that a request asks for.
 #[derive(Debug)]
-pub struct CreateRequest {
+pub(crate) struct CreateRequest {
     /// The environment's name.
     pub name: LabelValue,
-    /// Its version.
     pub version: LabelValue,
     body: Document,
 }
@@ -22,7 +21,7 @@ impl CreateRequest {
     ///
     /// # Errors
     /// What is wrong with the body as such, with `envName`, or with `datasource`.
-    pub fn parse(body: &[u8]) -> Result<Self, Faults> {
+    pub(crate) fn parse(body: &[u8]) -> Result<Self, Faults> {
         let body = Document::parse(body)?;
         let wrong = |problem: String| Faults::from(Fault::at("envName", problem));
         let label = |text| LabelValue::new(text).map_err(|why| wrong(format!("\"{}\" {why}", cut(text))));

@@ -20,7 +20,7 @@ const ONE_REPLICA: &str = "When creating PVC (storageSize specified), replicas m
 
 /// A new environment service.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ServiceSpec {
+pub(crate) struct ServiceSpec {
     /// The environment's name.
     pub env: LabelValue,
     /// The environment's version.
@@ -49,7 +49,7 @@ pub struct ServiceSpec {
 
 /// What the templates of a service have, as far as a body may do without it or must respect it.
 #[derive(Debug, Clone, Copy)]
-pub struct ServiceTemplate<'a> {
+pub(crate) struct ServiceTemplate<'a> {
     /// True if every container has an image.
     pub has_images: bool,
     /// The label keys by which Services find their pods.
@@ -58,7 +58,7 @@ pub struct ServiceTemplate<'a> {
 
 /// The name of a new service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ServiceName {
+pub(crate) enum ServiceName {
     /// The caller's.
     Given(ObjectName),
     /// One to be made up.
@@ -67,10 +67,8 @@ pub enum ServiceName {
 
 /// The resources of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Resources {
-    /// CPU.
+pub(crate) struct Resources {
     pub cpu: Amount,
-    /// Memory.
     pub memory: Amount,
     /// Disk space that goes with the pod.
     pub ephemeral_storage: Amount,
@@ -78,7 +76,7 @@ pub struct Resources {
 
 /// A request, and a limit that is no less. `None`: the template's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Amount {
+pub(crate) struct Amount {
     /// The amount that is set aside.
     pub request: Option<Quantity>,
     /// The amount that is not exceeded.
@@ -87,7 +85,7 @@ pub struct Amount {
 
 /// Storage that outlives the pods.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Storage {
+pub(crate) struct Storage {
     /// The name of the claim.
     pub claim: ObjectName,
     /// Its size, if it has to be created; more than zero. `None`: the template's.
@@ -96,10 +94,7 @@ pub struct Storage {
 
 impl ServiceSpec {
     /// Reads a create.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it.
-    pub fn parse(source: Source<'_>, template: ServiceTemplate<'_>) -> Result<(Self, Warnings), Faults> {
+    pub(crate) fn parse(source: Source<'_>, template: ServiceTemplate<'_>) -> Result<(Self, Warnings), Faults> {
         let (mut top, mut deploy) = source.sections();
         let env = source.name(&mut top);
         let version = source.version(&mut top);

@@ -8,24 +8,24 @@ use crate::syntax::LabelValue;
 
 /// What a spec is read from.
 #[derive(Debug, Clone, Copy)]
-pub struct Source<'a> {
+pub(crate) struct Source<'a> {
     document: Option<&'a Document>,
     request: Option<&'a CreateRequest>,
 }
 
 impl<'a> Source<'a> {
     /// The body of a create.
-    pub fn body(document: &'a Document) -> Self {
+    pub(crate) fn body(document: &'a Document) -> Self {
         Self { document: Some(document), request: None }
     }
 
     /// A request of the CLI alone, to check it before EnvHub is asked. The environment may say whatever is missing.
-    pub fn request(request: &'a CreateRequest) -> Self {
+    pub(crate) fn request(request: &'a CreateRequest) -> Self {
         Self { document: None, request: Some(request) }
     }
 
     /// The environment that `description` describes, with the settings of `request` in the place of its own.
-    pub fn described(request: &'a CreateRequest, description: &'a Document) -> Self {
+    pub(crate) fn described(request: &'a CreateRequest, description: &'a Document) -> Self {
         Self { document: Some(description), request: Some(request) }
     }
 

@@ -1,5 +1,6 @@
 //! Whole bodies: the specs that they become, with their warnings, and the faults of those that cannot be meant.
 
+use super::service::Resources;
 use super::*;
 use crate::aenv::warnings::Warnings;
 use crate::syntax::{Faults, ObjectName, TemplateName};

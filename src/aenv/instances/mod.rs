@@ -9,8 +9,9 @@ mod ttl;
 mod view;
 mod write;
 
-pub use sweep::{Sweep, Take, sweep_instances};
-pub use view::{Detail, EnvInstance, InstanceRow, Item, Particulars, Rfc3339};
+pub(crate) use sweep::{Sweep, Take, sweep_instances};
+pub use view::InstanceRow;
+pub(crate) use view::{Detail, EnvInstance, Item, Particulars, Rfc3339};
 
 use crate::aenv::rows::{Listing, One, Rows};
 use crate::aenv::templates::TemplateStore;
@@ -22,7 +23,7 @@ use read::{Fetch, GET_POD, LIST_PODS};
 use std::sync::Arc;
 
 /// The environment instances of the sandbox namespace.
-pub struct Instances {
+pub(crate) struct Instances {
     reader: Reader<Fetch>,
     writer: Writer,
     templates: Arc<TemplateStore>,
@@ -30,8 +31,7 @@ pub struct Instances {
 
 impl Instances {
     /// Instances of the cluster of `writer`, remembered in `memo`, made from `templates`.
-    #[must_use]
-    pub fn new(writer: Writer, memo: Memo<Listing<InstanceRow>, Failed>, templates: Arc<TemplateStore>) -> Self {
+    pub(crate) fn new(writer: Writer, memo: Memo<Listing<InstanceRow>, Failed>, templates: Arc<TemplateStore>) -> Self {
         let fetch = Fetch { cluster: Arc::clone(writer.cluster()) };
         Self { reader: Reader::new(memo, fetch), writer, templates }
     }
@@ -40,7 +40,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Error`], if the list could not be had in full.
-    pub async fn list_instances(
+    pub(crate) async fn list_instances(
         &self,
         filter: ListFilter,
         options: ReadOptions,
@@ -50,10 +50,7 @@ impl Instances {
 
     /// The instances that `filter` asks for and whose time to live has passed. Only those that carry one are
     /// fetched; those that are being deleted already are left out.
-    ///
-    /// # Errors
-    /// As [`Instances::list_instances`].
-    pub async fn list_expired_instances(
+    pub(crate) async fn list_expired_instances(
         &self,
         filter: ListFilter,
         options: ReadOptions,
@@ -71,7 +68,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Error`]; a Pod that does not exist is the API server's 404.
-    pub async fn get_instance(
+    pub(crate) async fn get_instance(
         &self,
         name: ObjectName,
         options: ReadOptions,

@@ -21,7 +21,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failed`]; a Pod that does not exist is the API server's 404, and one that is being deleted is 409.
-    pub async fn renew_instance(
+    pub(crate) async fn renew_instance(
         &self,
         name: ObjectName,
         ttl: Option<Duration>,

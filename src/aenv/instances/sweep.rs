@@ -15,7 +15,7 @@ const SWEEP_PODS: &str = "failed to sweep pods";
 
 /// The instances that a sweep removes. Those that are being deleted already are left alone.
 #[derive(Debug, Clone)]
-pub struct Sweep {
+pub(crate) struct Sweep {
     /// Only these.
     pub filter: ListFilter,
     /// Of these, the ones to remove.
@@ -26,7 +26,7 @@ pub struct Sweep {
 
 /// The part of the listed instances that a sweep removes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Take {
+pub(crate) enum Take {
     /// All of them.
     All,
     /// Those whose time to live has passed.
@@ -41,7 +41,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failed`], if the list could not be had in full; then nothing has been removed.
-    pub async fn sweep_instances(&self, sweep: Sweep, call: Call) -> Result<Swept, Failed> {
+    pub(crate) async fn sweep_instances(&self, sweep: Sweep, call: Call) -> Result<Swept, Failed> {
         let (cluster, reader) = (Arc::clone(self.writer.cluster()), self.reader.clone());
         let forget: Forget = Arc::new(move |name: &ObjectName| reader.begin_write(name).touched());
         let write = move |call: Call| async move { sweep_instances(&cluster, sweep, &forget, &call).await };
@@ -50,10 +50,7 @@ impl Instances {
 }
 
 /// Removes the instances that `sweep` means, and tells `forget` of each.
-///
-/// # Errors
-/// As [`Instances::sweep_instances`].
-pub async fn sweep_instances(
+pub(crate) async fn sweep_instances(
     cluster: &Arc<Cluster>,
     sweep: Sweep,
     forget: &Forget,

@@ -33,7 +33,6 @@ pub struct InstanceRow {
 
 impl InstanceRow {
     /// The row of `pod`, as it was at `read`, which has `texts` in common with the others of its list.
-    #[must_use]
     pub fn new(mut pod: Pod, read: Timestamp, texts: &mut Interner) -> Self {
         let labels = pod.metadata.take_labels();
         let Trouble { reason, message } = Trouble::of(&pod).unwrap_or_default();
@@ -64,7 +63,6 @@ impl InstanceRow {
     }
 
     /// True if its time to live has passed at `now`, and it is not being deleted already.
-    #[must_use]
     pub fn has_expired(&self, now: Timestamp) -> bool {
         let created = self.created_at.filter(|_| !self.deleting);
         created.is_some_and(|created| ttl::has_expired(self.ttl(), created, now))
@@ -160,7 +158,7 @@ impl Row for InstanceRow {
 /// A row of `GET /pods`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Instance)]
-pub struct Item<'a> {
+pub(crate) struct Item<'a> {
     /// The name of its Pod.
     #[schema(example = "weather-3ue90w")]
     id: &'a str,
@@ -191,7 +189,7 @@ pub struct Item<'a> {
 /// `GET /pods/{name}`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = InstanceDetail)]
-pub struct Detail<'a> {
+pub(crate) struct Detail<'a> {
     /// The name of its Pod.
     #[schema(example = "weather-3ue90w")]
     id: &'a str,
@@ -213,7 +211,7 @@ pub struct Detail<'a> {
 
 /// `EnvInstance` of the `aenv` CLI and SDK.
 #[derive(Serialize, ToSchema)]
-pub struct EnvInstance<'a> {
+pub(crate) struct EnvInstance<'a> {
     /// The name of its Pod.
     #[schema(example = "weather-3ue90w")]
     id: &'a str,
@@ -241,7 +239,7 @@ pub struct EnvInstance<'a> {
 /// What an answer tells beyond the Go controller's. A field that has nothing to tell is left out.
 #[derive(Serialize, ToSchema)]
 #[schema(as = InstanceParticulars)]
-pub struct Particulars<'a> {
+pub(crate) struct Particulars<'a> {
     /// Labels of the caller's own.
     #[serde(skip_serializing_if = "RowLabels::is_empty")]
     #[schema(value_type = BTreeMap<String, String>)]
@@ -269,7 +267,7 @@ fn is_zero(number: &u32) -> bool {
 /// A time to the second, in RFC 3339; Go's zero time if it is not known.
 #[derive(ToSchema)]
 #[schema(as = Time, value_type = String, format = DateTime, example = "2026-11-23T07:45:42Z")]
-pub struct Rfc3339(Option<Timestamp>);
+pub(crate) struct Rfc3339(Option<Timestamp>);
 
 fn rfc3339(at: Option<Timestamp>) -> Rfc3339 {
     Rfc3339(at)

@@ -17,10 +17,7 @@ const DELETE_POD: &str = "failed to delete Pod";
 
 impl Instances {
     /// Reads a create, with the templates as they are now.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, or with its template.
-    pub async fn parse(&self, source: Source<'_>) -> Result<(InstanceSpec, Warnings), Rejected> {
+    pub(crate) async fn parse(&self, source: Source<'_>) -> Result<(InstanceSpec, Warnings), Rejected> {
         let templates = self.templates.current().await;
         let known = Known {
             find_pod: &|name| templates.find_pod(name),
@@ -33,10 +30,7 @@ impl Instances {
     }
 
     /// Makes the Pod of `spec`, under a name of its own; with `key` at most once, however often it is asked for.
-    ///
-    /// # Errors
-    /// [`Failed`].
-    pub async fn create_instance(
+    pub(crate) async fn create_instance(
         &self,
         spec: InstanceSpec,
         key: Option<IdempotencyKey>,
@@ -72,7 +66,7 @@ impl Instances {
     ///
     /// # Errors
     /// [`Failed`]; a Pod that does not exist is a 404 in the API server's words.
-    pub async fn delete_instance(&self, name: ObjectName, call: Call) -> Result<(), Failed> {
+    pub(crate) async fn delete_instance(&self, name: ObjectName, call: Call) -> Result<(), Failed> {
         let (cluster, write) = (Arc::clone(self.writer.cluster()), self.reader.begin_write(&name));
         let delete = move |call: Call| async move {
             let deleted = cluster.delete(Resource::Pods, &name, &call).await;

@@ -11,7 +11,7 @@ const KEPT_MAX: usize = 64 * 1024;
 /// Labels besides AEnvironment's own. They serialize as the labels of the caller: without those of Kubernetes and of the
 /// templates, and with those that an annotation keeps.
 #[derive(Debug, Clone, Default, Hash)]
-pub struct RowLabels {
+pub(crate) struct RowLabels {
     /// Those of the object, by key.
     set: Vec<(Text, Text)>,
     /// Those of the annotation; a key of it is the caller's, and the object's label of that key is not.
@@ -20,7 +20,7 @@ pub struct RowLabels {
 
 impl RowLabels {
     /// The object's labels, and the annotation that keeps others.
-    pub fn new(set: BTreeMap<String, String>, kept: Option<&str>, texts: &mut Interner) -> Self {
+    pub(crate) fn new(set: BTreeMap<String, String>, kept: Option<&str>, texts: &mut Interner) -> Self {
         let kept = kept.filter(|text| text.len() <= KEPT_MAX);
         let kept = kept.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
         let share = |(key, value)| (texts.share(Some(key)), texts.share(Some(value)));
@@ -28,18 +28,18 @@ impl RowLabels {
     }
 
     /// The object's label of this key.
-    pub fn get(&self, key: &str) -> Option<&str> {
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
         let place = self.set.binary_search_by(|(known, _)| (**known).cmp(key)).ok()?;
         Some(&*self.set[place].1)
     }
 
     /// True if the caller gave none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.shown().next().is_none()
     }
 
     /// How many bytes of text it has.
-    pub fn text_bytes(&self) -> usize {
+    pub(crate) fn text_bytes(&self) -> usize {
         let set = self.set.iter().map(|(key, value)| key.len() + value.len());
         let kept = self.kept.iter().map(|(key, value)| key.len() + value.len());
         set.chain(kept).map(|bytes| bytes + 6).sum()

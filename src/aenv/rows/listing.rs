@@ -19,7 +19,6 @@ impl<R> Listing<R> {
     ///
     /// # Panics
     /// If it answers another question.
-    #[must_use]
     pub fn rows(&self) -> Rows<R> {
         match self {
             Self::Many(rows) => rows.clone(),
@@ -31,7 +30,6 @@ impl<R> Listing<R> {
     ///
     /// # Panics
     /// If it answers another question.
-    #[must_use]
     pub fn one(&self) -> One<R> {
         match self {
             Self::Single(one) => one.clone(),

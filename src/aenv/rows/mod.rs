@@ -15,10 +15,11 @@ mod row_list;
 mod tests;
 mod text;
 
-pub use labels::RowLabels;
+pub(crate) use labels::RowLabels;
 pub use listing::Listing;
-pub use one::{One, OneShape};
-pub use rendering::{Coding, Rendering};
-pub use row::Row;
+pub(crate) use one::{One, OneShape};
+pub(crate) use rendering::{Coding, Rendering};
+pub(crate) use row::Row;
 pub use row_list::{ListShape, Rows};
-pub use text::{Interner, ReadAt, Text};
+pub use text::Interner;
+pub(crate) use text::{ReadAt, Text};

@@ -38,19 +38,16 @@ impl<R: Row> One<R> {
     }
 
     /// The object's name.
-    #[must_use]
     pub fn name(&self) -> &str {
         self.0.name()
     }
 
     /// The row.
-    #[must_use]
     pub fn row(&self) -> &R {
         &self.0
     }
 
     /// The JSON in this shape, rendered for this caller: one row is less work than looking its rendering up.
-    #[must_use]
     pub fn render(&self, shape: OneShape) -> Rendering {
         let json = match shape {
             OneShape::Detail => Envelope::success(self.0.detail()).to_json(),

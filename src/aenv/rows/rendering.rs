@@ -35,7 +35,6 @@ pub enum Coding {
 
 impl Coding {
     /// As it stands in headers.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Identity => "identity",
@@ -63,14 +62,12 @@ struct Compressed {
 
 impl Rendering {
     /// A document that stays as it is, with strong tags.
-    #[must_use]
     pub fn document(text: impl Into<Bytes>) -> Self {
         let text = text.into();
         Self::document_of(&text.clone(), text)
     }
 
     /// The same with tags made of `content`, where the text is not all that belongs to it.
-    #[must_use]
     pub fn document_of(content: &impl Hash, text: impl Into<Bytes>) -> Self {
         Self { etags: tags("", content), body: text.into(), compressed: None }.compressible()
     }
@@ -87,19 +84,16 @@ impl Rendering {
     }
 
     /// True if it is given in codings other than identity.
-    #[must_use]
     pub fn is_compressible(&self) -> bool {
         self.compressed.is_some()
     }
 
     /// The entity tag in this coding.
-    #[must_use]
     pub fn etag(&self, coding: Coding) -> &Bytes {
         &self.etags[coding as usize]
     }
 
     /// The text as it is.
-    #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.body
     }

@@ -88,13 +88,11 @@ impl<R: Row> Rows<R> {
     }
 
     /// How many there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.0.rows.len()
     }
 
     /// True if there is none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.rows.is_empty()
     }
@@ -105,7 +103,6 @@ impl<R: Row> Rows<R> {
     }
 
     /// The row of this name.
-    #[must_use]
     pub fn find(&self, name: &str) -> Option<One<R>> {
         let at = self.0.rows.binary_search_by(|row| row.name().cmp(name)).ok()?;
         Some(One::of(&self.0.rows[at]))
@@ -113,7 +110,6 @@ impl<R: Row> Rows<R> {
 
     /// The rows that the API server would list for `filter`. Those of one environment or of one owner are found
     /// without a look at the others.
-    #[must_use]
     pub fn narrowed(&self, filter: &ListFilter) -> Self {
         let rows = &self.0.rows;
         let group = if let Some(env) = &filter.env {
@@ -129,7 +125,6 @@ impl<R: Row> Rows<R> {
 
     /// The list that `filter` asks for after these objects have been written: each takes the place of the row of its name,
     /// and is left out if `filter` does not ask for it.
-    #[must_use]
     pub fn with<'a>(&self, written: impl IntoIterator<Item = &'a One<R>>, filter: &ListFilter) -> Self {
         let mut written = written.into_iter().map(One::shared).collect::<Vec<_>>();
         written.sort_by(|a, b| a.name().cmp(b.name()));
@@ -154,7 +149,6 @@ impl<R: Row> Rows<R> {
 
     /// The rows that `keep` says yes to, kept with their renderings as the part in `slot`, until another `version`
     /// takes its place. The parts of one list should have no row in common, so that all of them weigh no more than it.
-    #[must_use]
     pub fn part(&self, slot: usize, version: usize, keep: impl Fn(&R) -> bool) -> Self {
         let mut parts = self.0.parts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(part) = parts.iter().find(|part| (part.slot, part.version) == (slot, version)) {

@@ -45,7 +45,7 @@ impl Interner {
 /// When a row was read from the API server. It hashes to nothing: reading a row again does not change it, and its
 /// entity tag stays.
 #[derive(Debug, Clone, Copy)]
-pub struct ReadAt(pub Timestamp);
+pub(crate) struct ReadAt(pub Timestamp);
 
 impl Hash for ReadAt {
     fn hash<H: Hasher>(&self, _: &mut H) {}

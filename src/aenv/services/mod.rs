@@ -10,8 +10,8 @@ mod sweep;
 mod view;
 mod write;
 
-pub use sweep::sweep_incomplete_services;
-pub use view::{EnvService, ServiceRow, Status};
+pub(crate) use sweep::sweep_incomplete_services;
+pub(crate) use view::{EnvService, ServiceRow, Status};
 
 use crate::aenv::rows::{Listing, One, Rows};
 use crate::aenv::templates::TemplateStore;
@@ -22,7 +22,7 @@ use read::Fetch;
 use std::sync::Arc;
 
 /// The environment services of the sandbox namespace.
-pub struct Services {
+pub(crate) struct Services {
     reader: Reader<Fetch>,
     writer: Writer,
     templates: Arc<TemplateStore>,
@@ -31,8 +31,7 @@ pub struct Services {
 impl Services {
     /// Services of the cluster of `writer`, remembered in `memo`, made from `templates`; `domain` is what follows a
     /// Service's name in its address, such as `aenv-sandbox.svc.cluster.local`.
-    #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         writer: Writer,
         memo: Memo<Listing<ServiceRow>, Failed>,
         templates: Arc<TemplateStore>,
@@ -46,7 +45,7 @@ impl Services {
     ///
     /// # Errors
     /// [`Error`], if either of the two lists could not be had in full.
-    pub async fn list_services(
+    pub(crate) async fn list_services(
         &self,
         filter: ListFilter,
         status: Option<Status>,
@@ -63,7 +62,7 @@ impl Services {
     ///
     /// # Errors
     /// [`Error`]; a Deployment that does not exist is the API server's 404.
-    pub async fn get_service(
+    pub(crate) async fn get_service(
         &self,
         name: ObjectName,
         options: ReadOptions,

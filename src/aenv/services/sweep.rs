@@ -16,7 +16,7 @@ use tokio::time::Duration;
 ///
 /// # Errors
 /// [`Failed`], if a list could not be had in full; then nothing has been removed.
-pub async fn sweep_incomplete_services(
+pub(crate) async fn sweep_incomplete_services(
     cluster: &Arc<Cluster>,
     older_than: Duration,
     dry_run: bool,

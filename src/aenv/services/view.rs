@@ -20,7 +20,7 @@ const NO_SERVICE: &str = "its Service does not exist: create the service again u
 /// How a service is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[schema(as = ServiceStatus)]
-pub enum Status {
+pub(crate) enum Status {
     /// No replica is available yet.
     Creating,
     /// Some replicas are available.
@@ -35,11 +35,10 @@ pub enum Status {
 
 impl Status {
     /// Every status, in the order of a service's life.
-    pub const ALL: [Self; 5] = [Self::Creating, Self::Updating, Self::Running, Self::Failed, Self::Incomplete];
+    pub(crate) const ALL: [Self; 5] = [Self::Creating, Self::Updating, Self::Running, Self::Failed, Self::Incomplete];
 
     /// As it stands in a row.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Creating => "Creating",
             Self::Updating => "Updating",
@@ -64,7 +63,7 @@ impl Status {
 /// A service, as lists and single answers show it.
 #[derive(Debug, Clone, Hash, Serialize, ToSchema)]
 #[schema(as = Service)]
-pub struct ServiceRow {
+pub(crate) struct ServiceRow {
     /// The name of its Deployment, and of its Service.
     #[schema(example = "weather-main")]
     id: String,
@@ -120,8 +119,12 @@ pub struct ServiceRow {
 impl ServiceRow {
     /// The row of `deployment`, as it was at `read`. Its Service has the address `service_url`; `None`: there is no
     /// Service. Texts that it has in common with other rows of its list are shared by `texts`.
-    #[must_use]
-    pub fn new(mut deployment: Deployment, service_url: Option<String>, read: Timestamp, texts: &mut Interner) -> Self {
+    pub(crate) fn new(
+        mut deployment: Deployment,
+        service_url: Option<String>,
+        read: Timestamp,
+        texts: &mut Interner,
+    ) -> Self {
         let labels = deployment.metadata.take_labels();
         let env = labels.env.filter(|env| !env.is_empty());
         let env_labelled = env.is_some();
@@ -152,8 +155,7 @@ impl ServiceRow {
     }
 
     /// The same with the address of its Service; `None`: there is no Service.
-    #[must_use]
-    pub fn reached_at(self, service_url: Option<String>) -> Self {
+    pub(crate) fn reached_at(self, service_url: Option<String>) -> Self {
         let Some(service_url) = service_url else {
             let reason = Interner::default().share(Some("ServiceMissing".to_owned()));
             return Self { status: Status::Incomplete, reason, message: NO_SERVICE.to_owned(), ..self };
@@ -162,20 +164,17 @@ impl ServiceRow {
     }
 
     /// The same without environment variables, as the answers to writes show it.
-    #[must_use]
-    pub fn without_variables(self) -> Self {
+    pub(crate) fn without_variables(self) -> Self {
         Self { environment_variables: BTreeMap::new(), ..self }
     }
 
     /// The same, being updated: the status of the Deployment does not know yet of the change just made.
-    #[must_use]
-    pub fn updating(self) -> Self {
+    pub(crate) fn updating(self) -> Self {
         if self.status == Status::Incomplete { self } else { Self { status: Status::Updating, ..self } }
     }
 
     /// How it is doing.
-    #[must_use]
-    pub fn status(&self) -> Status {
+    pub(crate) fn status(&self) -> Status {
         self.status
     }
 }
@@ -255,7 +254,7 @@ impl Row for ServiceRow {
 
 /// `EnvService` of the `aenv` CLI and SDK: the row, with the environment as an object.
 #[derive(Serialize, ToSchema)]
-pub struct EnvService<'a> {
+pub(crate) struct EnvService<'a> {
     #[serde(flatten)]
     row: &'a ServiceRow,
     env: Env<'a>,

@@ -31,10 +31,7 @@ const UPDATE_ROUNDS: usize = 10;
 
 impl Services {
     /// Reads a create, with the templates as they are now.
-    ///
-    /// # Errors
-    /// Everything that is wrong with it, or with the templates that it needs.
-    pub async fn parse(&self, source: Source<'_>) -> Result<(ServiceSpec, Warnings), Rejected> {
+    pub(crate) async fn parse(&self, source: Source<'_>) -> Result<(ServiceSpec, Warnings), Rejected> {
         let templates = self.templates.current().await;
         let template = ServiceTemplate { has_images: templates.has_images(), selector_keys: templates.selector_keys() };
         let (spec, warnings) = ServiceSpec::parse(source, template)?;
@@ -48,7 +45,7 @@ impl Services {
     ///
     /// # Errors
     /// [`Failed`]; a name that is taken is the API server's 409.
-    pub async fn create_service(
+    pub(crate) async fn create_service(
         &self,
         spec: ServiceSpec,
         key: Option<IdempotencyKey>,
@@ -86,7 +83,7 @@ impl Services {
     ///
     /// # Errors
     /// [`Failed`]; a Deployment that does not exist is the API server's 404.
-    pub async fn update_service(
+    pub(crate) async fn update_service(
         &self,
         name: ObjectName,
         change: ServiceChange,
@@ -112,10 +109,7 @@ impl Services {
 
     /// Removes the Deployment and the Service `name`, and with `storage` the claim that the Deployment mounts. What
     /// is gone already is no failure.
-    ///
-    /// # Errors
-    /// [`Failed`].
-    pub async fn delete_service(&self, name: ObjectName, storage: bool, call: Call) -> Result<(), Failed> {
+    pub(crate) async fn delete_service(&self, name: ObjectName, storage: bool, call: Call) -> Result<(), Failed> {
         let (fetch, write) = (Arc::clone(self.reader.origin()), self.reader.begin_write(&name));
         let delete = move |call: Call| async move {
             let mut touched = false;

@@ -22,7 +22,7 @@ mod tests;
 mod tree;
 mod yaml;
 
-pub use store::TemplateStore;
+pub(crate) use store::TemplateStore;
 
 use crate::aenv::environment::Rejected;
 use crate::syntax::{Fault, Faults, TemplateName};
@@ -66,7 +66,7 @@ const BUILT_IN: [(&str, &str); 5] = [
 /// A template whose file is broken is not there; in the place of a broken one of Deployment, Service or claim stands the
 /// built-in one, which nothing is made of: [`Templates::check`] refuses that.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Templates {
+pub(crate) struct Templates {
     pods: BTreeMap<TemplateName, Pod>,
     pod_names: Vec<TemplateName>,
     deployment: Deployment,
@@ -101,15 +101,12 @@ impl Templates {
     ///
     /// # Errors
     /// If the folder cannot be read. A broken file costs its template alone.
-    pub fn load(dir: Option<&Path>) -> Result<Self, Faults> {
+    pub(crate) fn load(dir: Option<&Path>) -> Result<Self, Faults> {
         Self::from_folder(&dir.map_or(Folder::Missing, Folder::read))
     }
 
     /// The same, if none of them is broken.
-    ///
-    /// # Errors
-    /// Everything that is wrong with the files.
-    pub fn if_sound(self) -> Result<Self, Faults> {
+    pub(crate) fn if_sound(self) -> Result<Self, Faults> {
         self.faults().cloned().collect::<Faults>().none_or(self)
     }
 
@@ -183,7 +180,7 @@ impl Templates {
     ///
     /// # Errors
     /// [`Rejected::Template`] for the first that is broken.
-    pub fn check<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<(), Rejected> {
+    pub(crate) fn check<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<(), Rejected> {
         let mut broken = names.into_iter().filter_map(|name| Some((name, self.findings.broken.get(name)?)));
         let rejected =
             |(name, faults): (&str, &Faults)| Rejected::Template { name: name.to_owned(), faults: faults.to_string() };
@@ -191,15 +188,12 @@ impl Templates {
     }
 
     /// The same for the templates of a service, with or without storage.
-    ///
-    /// # Errors
-    /// As [`Templates::check`].
-    pub fn check_for_service(&self, storage: bool) -> Result<(), Rejected> {
+    pub(crate) fn check_for_service(&self, storage: bool) -> Result<(), Rejected> {
         self.check([DEPLOYMENT, SERVICE].into_iter().chain(storage.then_some(CLAIM)))
     }
 
     /// The faults of all broken templates.
-    pub fn faults(&self) -> impl Iterator<Item = &Fault> {
+    pub(crate) fn faults(&self) -> impl Iterator<Item = &Fault> {
         self.findings.broken.values().flat_map(Faults::iter)
     }
 
@@ -209,14 +203,13 @@ impl Templates {
     }
 
     /// Keys and files that are ignored.
-    pub fn warnings(&self) -> impl Iterator<Item = &Fault> {
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = &Fault> {
         self.findings.warnings.iter()
     }
 
     /// The pod template that `name` means, broken or not: the one of that name, the only one that has it in another case,
     /// or one that the documentation of AEnvironment calls so.
-    #[must_use]
-    pub fn find_pod(&self, name: &TemplateName) -> Option<TemplateName> {
+    pub(crate) fn find_pod(&self, name: &TemplateName) -> Option<TemplateName> {
         let pods = self.findings.broken.keys().filter(|name| ![DEPLOYMENT, SERVICE, CLAIM].contains(&&***name));
         let broken = pods.filter_map(|name| TemplateName::new(name).ok());
         let known: Vec<_> = self.pod_names.iter().cloned().chain(broken).collect();
@@ -235,51 +228,43 @@ impl Templates {
     }
 
     /// The pod template of that name.
-    #[must_use]
-    pub fn pod(&self, name: &TemplateName) -> Option<&Pod> {
+    pub(crate) fn pod(&self, name: &TemplateName) -> Option<&Pod> {
         self.pods.get(name)
     }
 
     /// The names of the pod templates, in order.
-    #[must_use]
-    pub fn pod_names(&self) -> &[TemplateName] {
+    pub(crate) fn pod_names(&self) -> &[TemplateName] {
         &self.pod_names
     }
 
     /// The template of a service's Deployment. Its selector has one key at least, and its pods have those labels.
-    #[must_use]
-    pub fn deployment(&self) -> &Deployment {
+    pub(crate) fn deployment(&self) -> &Deployment {
         &self.deployment
     }
 
     /// True if every container of a service has an image of its own.
-    #[must_use]
-    pub fn has_images(&self) -> bool {
+    pub(crate) fn has_images(&self) -> bool {
         let containers = self.deployment.spec.template.spec.iter().flat_map(|pod| &pod.containers);
         containers.into_iter().all(|container| container.image.as_ref().is_some_and(|image| !image.is_empty()))
     }
 
     /// The template of a service's Service. It has one port at least, and no selector key that the Deployment has not.
-    #[must_use]
-    pub fn service(&self) -> &Service {
+    pub(crate) fn service(&self) -> &Service {
         &self.service
     }
 
     /// The template of a service's PersistentVolumeClaim.
-    #[must_use]
-    pub fn claim(&self) -> &PersistentVolumeClaim {
+    pub(crate) fn claim(&self) -> &PersistentVolumeClaim {
         &self.claim
     }
 
     /// The label keys by which Deployments and Services find their pods.
-    #[must_use]
-    pub fn selector_keys(&self) -> &[String] {
+    pub(crate) fn selector_keys(&self) -> &[String] {
         &self.selector_keys
     }
 
     /// The namespace that the `singleContainer` template names. The built-in one names none.
-    #[must_use]
-    pub fn namespace(&self) -> Option<&str> {
+    pub(crate) fn namespace(&self) -> Option<&str> {
         match self.pods.iter().find(|(name, _)| name.as_str() == SINGLE_CONTAINER) {
             Some((_, pod)) => pod.metadata.namespace.as_deref(),
             None => self.broken_namespace.as_deref(),

@@ -12,26 +12,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The templates of a folder, read again when it changes.
-pub struct TemplateStore(Mounted<TemplateFolder>);
+pub(crate) struct TemplateStore(Mounted<TemplateFolder>);
 
 impl TemplateStore {
     /// Reads the templates of `dir`, as [`Templates::load`] does. `metrics` counts states of it that cannot be used.
     ///
     /// # Errors
     /// If the folder cannot be read.
-    pub fn open(dir: PathBuf, metrics: Metrics) -> Result<Self, Faults> {
+    pub(crate) fn open(dir: PathBuf, metrics: Metrics) -> Result<Self, Faults> {
         let mounted = Mounted::open(TemplateFolder { dir, metrics: metrics.clone() })?;
         report(&mounted.last(), &metrics);
         Ok(Self(mounted))
     }
 
     /// The templates as they are now, or the last good ones. Whoever makes several objects of them asks once.
-    pub async fn current(&self) -> Arc<Templates> {
+    pub(crate) async fn current(&self) -> Arc<Templates> {
         self.0.current().await
     }
 
     /// The last good templates, without a look at the folder.
-    pub fn last(&self) -> Arc<Templates> {
+    pub(crate) fn last(&self) -> Arc<Templates> {
         self.0.last()
     }
 }

@@ -22,7 +22,7 @@ use serde::Deserialize;
 
 /// The encodings that are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
+pub(crate) enum Encoding {
     /// Protobuf, or JSON from a server that knows nothing else.
     Auto,
     /// JSON alone, for proxies that look into the answers.
@@ -57,9 +57,6 @@ impl Format {
     }
 
     /// One object.
-    ///
-    /// # Errors
-    /// [`Error::Unreadable`].
     pub(super) fn object<T: Slim>(self, body: Bytes) -> Result<T, Error> {
         let object: T = match self {
             Self::Json => serde_json::from_slice(&body).map_err(Error::not_json)?,
@@ -102,15 +99,11 @@ pub(super) struct Status {
 
 /// `ListMeta` (`k8s.io/apimachinery/pkg/apis/meta/v1/generated.proto`).
 #[derive(Clone, PartialEq, prost::Message, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct ListMeta {
     /// The token of the next page; empty on the last.
     #[prost(string, tag = "3")]
     #[serde(default, deserialize_with = "slim::nullable")]
     pub(super) r#continue: String,
-    /// How many objects are on the pages after this. Not told where selectors are used.
-    #[prost(int64, optional, tag = "4")]
-    pub(super) remaining_item_count: Option<i64>,
 }
 
 enum Cutter {

@@ -48,7 +48,6 @@ pub struct UnknownFlag {
 
 impl UnusedFlags {
     /// A line for each kind of flag that was given.
-    #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         if !self.without_effect.is_empty() {

@@ -30,7 +30,7 @@ mod rule;
 mod tests;
 mod write;
 
-pub use write::Writing;
+pub(crate) use write::Writing;
 
 use super::answer::{Answer, Found, ReadBy, Source};
 use super::error::Error;
@@ -132,7 +132,6 @@ type OfOrigin<O> = Boarded<<O as Origin>::Value, <O as Origin>::Error>;
 
 impl<O: Origin> Reader<O> {
     /// The objects of `origin`, remembered in `memo`.
-    #[must_use]
     pub fn new(memo: Memo<O::Value, O::Error>, origin: O) -> Self {
         let now = Instant::now();
         let gathering = Gathering { asked: Demand::new(now), missed: Demand::new(now), size: None };
@@ -140,7 +139,6 @@ impl<O: Origin> Reader<O> {
     }
 
     /// The origin.
-    #[must_use]
     pub fn origin(&self) -> &Arc<O> {
         &self.origin
     }
@@ -200,7 +198,6 @@ impl<O: Origin> Reader<O> {
     }
 
     /// Announces a write of `name`.
-    #[must_use]
     pub fn begin_write(&self, name: &ObjectName) -> Writing<O::Value, O::Error> {
         Writing::begin(self.memo.clone(), name.clone())
     }
