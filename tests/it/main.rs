@@ -35,6 +35,7 @@ mod rolling;
 mod rollout;
 mod routes;
 mod services;
+mod snapshots;
 mod stale;
 mod storm;
 mod support;

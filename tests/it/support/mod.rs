@@ -1,4 +1,4 @@
-//! Where the tests run, and what they find there.
+//! Clusters that the tests run on, and helpers for their contents.
 //!
 //! A behaviour is one async function over a [`Cluster`]; [`on_every_cluster!`] turns it into two tests, one on
 //! the in-memory API server (`…::sandbox::<name>`) and one on a real kube-apiserver (`…::api_server::<name>`,
@@ -19,6 +19,7 @@ pub(crate) mod replica;
 pub(crate) mod sandboxed;
 pub(crate) mod secret;
 pub(crate) mod seed;
+pub(crate) mod snapshot;
 pub(crate) mod stock;
 
 use std::{
@@ -97,7 +98,7 @@ impl Cluster {
         &self.namespace
     }
 
-    /// How the controller under test reaches this API server.
+    /// Kubeconfig of the controller under test.
     pub(crate) fn kubeconfig_path(&self) -> &Path {
         &self.kubeconfig
     }
@@ -117,7 +118,7 @@ impl Cluster {
     }
 }
 
-/// Where an API server keeps the controller's calls.
+/// Record of the controller's calls, kept by an API server.
 trait Ledger: Send + Sync {
     fn calls(&self) -> Calls;
     fn reset(&self);
@@ -132,7 +133,7 @@ pub(crate) struct Calls {
     pub(crate) by: Vec<CallCount>,
 }
 
-/// How often one kind of call was answered with one status.
+/// Number of calls of one kind that were answered with one status.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct CallCount {
     /// As in a Role: `get`, `list`, `create`, `update`, `patch`, `delete`.
@@ -145,7 +146,7 @@ pub(crate) struct CallCount {
 }
 
 impl Calls {
-    /// How many `verb` calls on `resource` there were, whatever their outcome.
+    /// Number of `verb` calls on `resource`, whatever their outcome.
     pub(crate) fn of(&self, verb: &str, resource: &str) -> u64 {
         let same = self.by.iter().filter(|call| call.verb == verb && call.resource == resource);
         same.map(|call| call.count).sum()
