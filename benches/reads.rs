@@ -1,4 +1,4 @@
-//! What a read costs apart from the API server: decoding a page, rendering rows, answering from memory.
+//! Cost of a read apart from the API server: decoding a page, rendering rows, answering from memory.
 //!
 //! `cargo bench` prints the figures; compare those of one run with each other.
 

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, LazyLock};
 use tokio::time::{Duration, Instant};
 
-/// How urgent a call is: the throttle's queue that it waits in.
+/// Lane: the throttle's queue that a call waits in, by its urgency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lane {
     /// Everything that one write does: the objects it looks at, makes, changes and removes.
@@ -34,8 +34,8 @@ impl Lane {
     }
 }
 
-/// Identity of a caller, as far as the throttle needs it to be fair: a hash of its token or its address. The default is that
-/// of all callers of whom nothing is known.
+/// Identity of a caller, as far as the throttle needs it to be fair: a hash of its token or its address. The default is
+/// that of all callers of whom nothing is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct CallerKey(u64);
 
@@ -160,8 +160,8 @@ impl Call {
 
 /// Failure of a question, as far as the memory of earlier answers depends on it.
 pub trait Failure: fmt::Display + Send + Sync + 'static {
-    /// True if the API server is overloaded, too slow or out of reach. Such a failure says nothing of the object, nor of our
-    /// right to see it, so that an earlier answer may still be true.
+    /// True if the API server is overloaded, too slow or out of reach. Such a failure says nothing of the object, nor
+    /// of our right to see it, so that an earlier answer may still be true.
     fn is_outage(&self) -> bool;
 
     /// True if it says that there is no such object.

@@ -180,7 +180,7 @@ struct Signals {
     hangup: Signal,
 }
 
-/// How the system asks a process to end, other than a person at a terminal.
+/// Signal by which the system asks a process to end, other than a person at a terminal.
 const TERMINATE: &str = "SIGTERM";
 
 /// Those that end it.

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 use tokio::time::{Duration, timeout, timeout_at};
 
-/// How long a description is remembered: long enough for a burst of creates, short enough that a new push is seen.
+/// Time that a description is remembered: long enough for a burst of creates, short enough that a new push is seen.
 pub(crate) const FRESH: Duration = Duration::from_secs(5);
 
 /// The longest that EnvHub may take; it is one look-up in its store.

@@ -54,9 +54,9 @@ pub enum StartError {
     /// The cluster's credentials or certificates cannot be used.
     #[error("the client for the cluster from {source_name} cannot be built: {error}")]
     Client {
-        /// Where the cluster was found.
+        /// Source of the cluster's address.
         source_name: String,
-        /// What is wrong.
+        /// The cause.
         error: String,
     },
     /// The sandbox's API server does not run.
@@ -93,17 +93,17 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where the API is served.
+    /// Address of the API.
     pub fn api_addr(&self) -> SocketAddr {
         self.api.addr()
     }
 
-    /// Where `/readyz` and `/livez` are served.
+    /// Address of `/readyz` and `/livez`.
     pub fn health_addr(&self) -> SocketAddr {
         self.health.addr()
     }
 
-    /// Where `/metrics` is served.
+    /// Address of `/metrics`.
     pub fn metrics_addr(&self) -> SocketAddr {
         self.metrics.addr()
     }
@@ -141,7 +141,7 @@ impl Running {
     }
 }
 
-/// How much of the time to drain requests have; the rest is for undoing what those that are cut off have begun.
+/// The part of the drain time that requests have; the rest is for undoing what those that are cut off have begun.
 fn patience(drain: Duration) -> Duration {
     drain * 3 / 4
 }
@@ -287,7 +287,7 @@ fn connect(
         .map_err(|error| StartError::Client { source_name: source, error: error.to_string() })
 }
 
-/// Where the templates come from: a folder that is not there is no fault, but may be a slip.
+/// Logs the folder of the templates: one that is not there is no fault, but may be a slip.
 fn announce_templates(dir: &Path) {
     if dir.is_dir() {
         log::info!("Templates from {}; what it lacks is built in", dir.display());

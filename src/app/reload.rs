@@ -9,7 +9,7 @@ use log::Level;
 use std::future::pending;
 use tokio::signal::unix::Signal;
 
-/// What reads the settings again, and the logger, which is tuned like the rest.
+/// Tuner: reads the settings again and applies them, also to the logger.
 pub struct Tuner {
     reloader: Reloader,
     logger: Logger,

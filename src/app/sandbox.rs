@@ -55,7 +55,7 @@ fn kubeconfig_in(folder: &Path) -> PathBuf {
     folder.join("kubeconfig")
 }
 
-/// What to type next.
+/// Commands to try next.
 impl fmt::Display for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let api = format!("http://localhost:{}", self.running.api_addr().port());

@@ -1,4 +1,4 @@
-//! What the layers are tuned with: how their values come of the settings, at the start and when these change.
+//! Tuning of the layers: their values from the settings, at the start and when these change.
 
 use crate::aenv::envhub;
 use crate::cluster::retry::Policy;

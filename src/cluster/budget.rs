@@ -1,13 +1,13 @@
-//! How many retries there may be in all, so that a failing API server is not asked the more for failing. Pure.
+//! Retry budget: a bound on all retries together, so that a failing API server is not asked the more for failing. Pure.
 //!
 //! A retry takes a token, a success gives a fifth of one back: in the long run at most one call in five is a retry, the
-//! share that Finagle allows (<https://twitter.github.io/finagle/guide/Clients.html#retries>). As in gRPC's retry throttling
-//! (proposal A6, <https://github.com/grpc/proposal/blob/master/A6-client-retries.md>) failures give nothing back, and what is
-//! kept in reserve does not expire: a replica that is asked once a minute may still try again.
+//! share that Finagle allows (<https://twitter.github.io/finagle/guide/Clients.html#retries>). As in gRPC's retry
+//! throttling (proposal A6, <https://github.com/grpc/proposal/blob/master/A6-client-retries.md>) failures give nothing
+//! back, and what is kept in reserve does not expire: a replica that is asked once a minute may still try again.
 
 use std::sync::{Mutex, PoisonError};
 
-/// What a success gives back.
+/// Tokens that a success gives back.
 const PER_SUCCESS: f64 = 0.2;
 
 /// The most that can be kept in reserve, and what there is at first.

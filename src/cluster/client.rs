@@ -21,12 +21,12 @@ use tokio::time::Duration;
 /// etcd none of more than 1.5 MiB.
 const OBJECT_MAX: usize = 8 * 1024 * 1024;
 
-/// How a list is asked for.
+/// Settings of lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Paging {
     /// Objects a page.
     pub page_size: NonZeroU32,
-    /// Where it is served from.
+    /// Its plan.
     pub plan: ListPlan,
     /// The most objects of a list; one that has more is an error.
     pub max_objects: NonZeroUsize,
@@ -34,7 +34,7 @@ pub(crate) struct Paging {
     pub max_item_bytes: usize,
 }
 
-/// How the API server is asked.
+/// Settings of the client.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// The one namespace that objects are read from.
@@ -47,9 +47,9 @@ pub(crate) struct Settings {
     pub read_timeout: Duration,
     /// The encodings that reads ask for.
     pub encoding: Encoding,
-    /// How failed attempts are made again.
+    /// Retry policy.
     pub retry: Live<Policy>,
-    /// How lists are asked for; a list ends as it began.
+    /// Settings of lists; a list ends as it began.
     pub paging: Live<Paging>,
 }
 

@@ -5,8 +5,8 @@
 //! to use is not removed: its users take its mark over ([`Creation::take_over`]) or off ([`Creation::ensure`]), and each
 //! removal has the object's version as a precondition, so that one of the two finds out.
 //!
-//! A replica that is killed in the middle leaves objects behind. The same create asked again finds them by their fingerprint
-//! ([`Creation::earlier`]) and goes on from there.
+//! A replica that is killed in the middle leaves objects behind. The same create asked again finds them by their
+//! fingerprint ([`Creation::earlier`]) and goes on from there.
 
 use super::client::Cluster;
 use super::error::{Error, Failed};
@@ -23,7 +23,8 @@ use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::{Duration, Instant, sleep};
 
-/// How long a removal is tried. An API server may ask twice for half a minute, and needs as long to come back from a restart.
+/// Time that a removal is tried. An API server may ask twice for half a minute, and needs as long to come back from a
+/// restart.
 const UNDO_TIME: Duration = Duration::from_secs(120);
 
 /// The pause before a failed removal is tried again, and before an object that may still come into being is looked
@@ -33,7 +34,7 @@ const UNDO_PAUSE: Duration = Duration::from_secs(1);
 /// The longest such pause, however long the API server or our own throttle asks for: the gate may open earlier.
 const LONGEST_UNDO_PAUSE: Duration = Duration::from_secs(5);
 
-/// How often an object is marked anew because it was changed meanwhile. Its controller changes a new object a few times.
+/// Most attempts at marking an object that is changed meanwhile. Its controller changes a new object a few times.
 const MARK_ROUNDS: usize = 10;
 
 /// Identity of a create beyond the one request.
@@ -272,8 +273,8 @@ impl Creation {
     }
 }
 
-/// True if a removal that failed so may succeed later: an API server or a throttle that is overloaded, or an object that was
-/// changed between the look and the removal.
+/// True if a removal that failed so may succeed later: an API server or a throttle that is overloaded, or an object
+/// that was changed between the look and the removal.
 fn may_pass(error: &Error) -> bool {
     error.is_transient() || matches!(error, Error::Refused(_)) || error.has_status(StatusCode::CONFLICT)
 }

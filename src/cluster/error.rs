@@ -1,4 +1,4 @@
-//! What can go wrong between us and the API server, with the API server's own reason kept.
+//! Errors between us and the API server, with the API server's own reason kept.
 //!
 //! The enum says causes; what each means to an HTTP client is decided in `http` alone.
 
@@ -104,12 +104,12 @@ impl Error {
         Self::Unreadable(format!("its {part} has more than {max} bytes"))
     }
 
-    /// What the API server says of an object that does not exist.
+    /// The API server's answer for an object that does not exist.
     pub(crate) fn not_found(resource: Resource, name: &ObjectName) -> Self {
         Self::of_object(StatusCode::NOT_FOUND, "NotFound", resource, name, "not found")
     }
 
-    /// What the API server says of a name that is taken.
+    /// The API server's answer for a name that is taken.
     pub(super) fn taken(resource: Resource, name: &ObjectName) -> Self {
         Self::of_object(StatusCode::CONFLICT, "AlreadyExists", resource, name, "already exists")
     }
@@ -201,7 +201,7 @@ impl Error {
 #[derive(Debug, thiserror::Error)]
 #[error("{action} failed: err is {source}")]
 pub struct Failed {
-    /// What was tried, such as `failed to list pods`.
+    /// The attempted action, such as `failed to list pods`.
     pub action: &'static str,
     /// Why it did not succeed.
     pub source: Error,
@@ -229,7 +229,7 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// How long the other side asks to be left alone. Seconds only: the API server sends no HTTP dates (RFC 9110, section
+/// Retry-After of an answer. Seconds only: the API server sends no HTTP dates (RFC 9110, section
 /// 10.2.3, allows both).
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();

@@ -7,12 +7,12 @@ use kube::Config;
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::path::{Path, PathBuf};
 
-/// Where the cluster was found.
+/// A cluster that was found.
 #[derive(Debug)]
 pub struct Located {
     /// Address, credentials and certificates.
     pub config: Config,
-    /// What named it, for the log.
+    /// The setting or file that named it, for the log.
     pub source: String,
 }
 
@@ -24,9 +24,9 @@ pub enum NotLocated {
     Kubeconfig {
         /// The file, or the files if there are several.
         path: String,
-        /// What named it.
+        /// The setting or variable that named it.
         origin: &'static str,
-        /// What is wrong with it.
+        /// The fault.
         source: Box<KubeconfigError>,
     },
     /// We run in a Pod but its service account cannot be used.
@@ -39,7 +39,7 @@ pub enum NotLocated {
          To try it without a cluster: controller sandbox"
     )]
     Nowhere {
-        /// What became of the file in the home directory.
+        /// Outcome of reading the file in the home directory.
         home: String,
     },
 }

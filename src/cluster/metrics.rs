@@ -16,7 +16,7 @@ impl Metrics {
     }
 }
 
-/// What became of a retry.
+/// Outcome of a retry.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Retry {
     Made,

@@ -22,16 +22,16 @@ use tokio::time::{Duration, Instant};
 /// The first minor version of Kubernetes 1 whose whole lists cost less than its pages.
 const WHOLE_FROM: u32 = 34;
 
-/// How long a version counts: a control plane is not upgraded twice within an hour.
+/// Time that a version counts: a control plane is not upgraded twice within an hour.
 const KNOWN_FOR: Duration = Duration::from_secs(60 * 60);
 
-/// How long a version that could not be had is not asked for again.
+/// Time that a version that could not be had is not asked for again.
 const UNKNOWN_FOR: Duration = Duration::from_secs(10);
 
 /// The longest that the first list waits for the version; then it is asked for in pages.
 pub(super) const ASK_FOR: Duration = Duration::from_secs(2);
 
-/// Where lists are served from.
+/// Plan of lists: the part of the API server that serves them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ListPlan {
     /// By the API server's version; the default.
@@ -42,7 +42,7 @@ pub(crate) enum ListPlan {
     WatchCache,
 }
 
-/// How one list is asked for.
+/// Way of asking for one list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     Pages,
@@ -57,7 +57,7 @@ impl Way {
     }
 }
 
-/// What the API server is known to be.
+/// Known version of the API server.
 #[derive(Debug, Default)]
 pub(super) struct KnownVersion {
     known: Mutex<Known>,

@@ -168,7 +168,7 @@ impl Cluster {
         Ok(Page { rows, next: Some(metadata.r#continue).filter(|token| !token.is_empty()) })
     }
 
-    /// What a list asks for to begin with.
+    /// Parameters of a list's first page.
     pub(super) fn first_page(&self, filter: &ListFilter, way: Way) -> ListParams {
         let Paging { page_size, max_objects, .. } = self.settings.paging.get();
         let guard = u32::try_from(max_objects.get()).unwrap_or(u32::MAX);
@@ -183,7 +183,8 @@ impl Cluster {
         }
     }
 
-    /// How a list is asked for now. The first one asks for the API server's version; others that come meanwhile wait with it.
+    /// Way of asking for a list now. The first one asks for the API server's version; others that come meanwhile wait
+    /// with it.
     async fn way(&self, call: &Call) -> Way {
         match self.settings.paging.get().plan {
             ListPlan::Paged => return Way::Pages,

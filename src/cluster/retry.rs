@@ -12,7 +12,7 @@ use backoff::{ExponentialBackoff, ExponentialBackoffBuilder, backoff::Backoff};
 use std::num::NonZeroU32;
 use tokio::time::{Duration, sleep};
 
-/// How often and how soon a failed attempt is made again.
+/// Retry policy: how often and how soon a failed attempt is made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Policy {
     /// Attempts in all, the first included; one means no retry.
@@ -34,7 +34,7 @@ impl Policy {
     }
 }
 
-/// How all calls of the process try again.
+/// Retries of all calls of the process.
 #[derive(Debug)]
 pub(super) struct Retries {
     policy: Live<Policy>,
@@ -54,7 +54,7 @@ impl Retries {
     /// a time are paid from the budget.
     ///
     /// # Errors
-    /// That of the last attempt: it is not transient, or was the last one allowed, or the next would come after
+    /// The error of the last attempt: it is not transient, or was the last one allowed, or the next would come after
     /// the call's deadline, or nobody waits for the answer any more, or the budget is spent.
     pub(super) async fn run<T, F>(&self, call: &Call, mut attempt: impl FnMut() -> F) -> Result<T, Error>
     where

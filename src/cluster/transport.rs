@@ -31,7 +31,7 @@ const FAILURE_MAX: usize = 64 * 1024;
 
 type Body = UnsyncBoxBody<Bytes, BoxError>;
 
-/// How the connection is made.
+/// Time-outs of the connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timeouts {
     /// The longest that connecting takes, TLS included.

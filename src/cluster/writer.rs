@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Duration, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 
-/// How long a failed create keeps its error back until it has been undone, so that a caller which asks again finds the
+/// Time that a failed create keeps its error back until it has been undone, so that a caller which asks again finds the
 /// name free. An API server that is overloaded takes longer, and its caller is better told than kept.
 const UNDONE_WITHIN: Duration = Duration::from_secs(2);
 
@@ -44,7 +44,7 @@ impl Writer {
     /// done something else since.
     ///
     /// # Errors
-    /// That of `write`; or [`Error::Deadline`] at `action`, if the call's deadline passes before.
+    /// The error of `write`; or [`Error::Deadline`] at `action`, if the call's deadline passes before.
     pub(crate) async fn finish<T, F, Fut>(&self, action: &'static str, call: Call, write: F) -> Result<T, Failed>
     where
         T: Send + 'static,

@@ -19,9 +19,9 @@ pub struct Change {
     pub key: &'static str,
     /// When it takes effect.
     pub applies: Applies,
-    /// What it was, as in a settings file.
+    /// The value before, as in a settings file.
     pub old: String,
-    /// What it is meant to be.
+    /// The value that it is meant to have.
     pub new: String,
 }
 

@@ -99,10 +99,10 @@ fn after_help() -> String {
     text
 }
 
-/// What the command line asks for.
+/// A command line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cli {
-    /// What to do.
+    /// The subcommand.
     pub command: Command,
     /// The flags, wherever on the line they stood.
     pub flags: Flags,
@@ -145,7 +145,7 @@ struct Line {
     flags: Flags,
 }
 
-/// What to do.
+/// Subcommands.
 #[derive(Debug, Clone, PartialEq, Subcommand)]
 pub enum Command {
     /// Serve the API (the default)
@@ -184,20 +184,20 @@ fn go_duration(text: &str) -> Result<Duration, String> {
     parse_go_duration(text).ok_or_else(|| "a Go duration is needed, such as 30m or 1h30m".to_owned())
 }
 
-/// What the sandbox holds, and how its API server behaves at first.
+/// Contents of the sandbox, and the behaviour of its API server at first.
 #[cfg(feature = "sandbox")]
 #[derive(Debug, Clone, PartialEq, Args)]
 pub struct Sandbox {
-    /// How many environment services there are
+    /// Number of environment services
     #[arg(long, value_name = "N", default_value_t = 12)]
     pub services: u16,
-    /// How many environment instances there are
+    /// Number of environment instances
     #[arg(long, value_name = "N", default_value_t = 30)]
     pub pods: u16,
-    /// How many calls per second the API server lets through; it answers 429 to more [default: no limit]
+    /// Calls per second that the API server lets through; it answers 429 to more [default: no limit]
     #[arg(long, value_name = "R", value_parser = positive)]
     pub api_qps: Option<f64>,
-    /// How many milliseconds the API server takes for an answer
+    /// Milliseconds that the API server takes for an answer
     #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=60_000))]
     pub api_latency_ms: u64,
     /// The API server's port on loopback; 0 is any free one

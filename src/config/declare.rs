@@ -24,7 +24,7 @@ macro_rules! settings {
             )*}
         )*
 
-        /// What the controller runs with: checked, plain values, a struct per section of the file.
+        /// Settings of the controller: checked, plain values, a struct per section of the file.
         #[derive(Debug, Clone, PartialEq)]
         pub struct Settings {$(
             $(#[doc = $about])*

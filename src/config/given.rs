@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// The most characters of a given value that a message repeats.
 const SHOWN: usize = 80;
 
-/// Where a value came from. A stronger source is greater.
+/// Source of a value. A stronger one is greater.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
     /// A settings file.
@@ -36,7 +36,7 @@ pub(super) struct Entry {
     pub(super) given: Given,
 }
 
-/// What was given.
+/// A value as it was given.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Given {
     /// By YAML, which has decided already whether it is a number or a text.

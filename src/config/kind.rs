@@ -1,4 +1,4 @@
-//! What a key takes: how a given value is read, how a value is written back as YAML, and how a message says what
+//! Kinds of keys: how a given value is read, how a value is written back as YAML, and how a message says what
 //! is allowed. The unit belongs to the kind, so that behind it there are only plain values.
 
 use super::given::Given;
@@ -39,7 +39,7 @@ impl<T: 'static> Kind<T> {
         Self { allowed, read: Box::new(read), write: Box::new(write) }
     }
 
-    /// What may be given, for a message.
+    /// Allowed values, for a message.
     pub(super) fn allowed(&self) -> &str {
         &self.allowed
     }
@@ -95,7 +95,7 @@ fn whole<T: FromStr + Display + 'static>(range: RangeInclusive<u64>, what: &str)
     )
 }
 
-/// How many of something.
+/// A number of things.
 pub(super) fn count<T: FromStr + Display + 'static>(range: RangeInclusive<u64>) -> Kind<T> {
     whole(range, "a whole number")
 }
@@ -209,14 +209,14 @@ pub(super) fn domain() -> Kind<String> {
     })
 }
 
-/// What can stand in a `User-Agent` header.
+/// Text that a `User-Agent` header can hold.
 pub(super) fn user_agent() -> Kind<String> {
     text("1 to 256 printable ASCII characters without a space at either end", |text| {
         (1..=256).contains(&text.len()) && text.trim() == text && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
     })
 }
 
-/// Where a service answers. Credentials are refused, a query too, which may hold some: a URL ends up in logs.
+/// URL of a service. Credentials are refused, a query too, which may hold some: a URL ends up in logs.
 pub(super) fn url() -> Kind<String> {
     text("an http or https URL without credentials or query, such as http://envhub:8080", |text| {
         text.parse::<http::Uri>().is_ok_and(|uri| {
@@ -228,7 +228,7 @@ pub(super) fn url() -> Kind<String> {
     })
 }
 
-/// What is logged.
+/// Log levels, by module.
 pub(super) fn directives() -> Kind<Directives> {
     Kind::new(
         "off, error, warn, info, debug or trace, and others for some modules, such as info,aenv_controller::memo=debug"

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_resembles_nothing_is_not_guessed() {
+    fn unlike_keys_get_no_suggestion() {
         for unknown in ["throttle.foo", "apiVersion", "", ".", "throttle."] {
             assert_eq!(nearest(unknown, KNOWN), None, "{unknown}");
         }

@@ -68,7 +68,7 @@ impl Reader {
         faults.collect::<Faults>().none_or(())
     }
 
-    /// What is wrong with an entry as far as its path goes. The value is not repeated: it could be anything.
+    /// The fault of an entry whose path is unknown. The value is not repeated: it could be anything.
     fn unknown(&self, entry: &Entry) -> Option<Found> {
         let path = entry.path.as_str();
         let is_section = !self.keys_of(path).is_empty();

@@ -15,20 +15,20 @@ pub struct Reloader {
     flags: Flags,
     standard_file: PathBuf,
     running: Settings,
-    /// What was read last; `running` may be from before.
+    /// Result of the last reading; `running` may be from before.
     last: Result<Settings, Faults>,
 }
 
-/// What came of reading the settings again.
+/// Outcome of reading the settings again.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reloaded {
     /// There is nothing to do, or nothing that has not been said before.
     Unchanged,
     /// There are new settings.
     Changed {
-        /// What takes effect now; maybe nothing.
+        /// Changes that take effect now; maybe none.
         live: Vec<Change>,
-        /// What needs a restart; maybe nothing.
+        /// Changes that need a restart; maybe none.
         restart: Vec<Change>,
     },
     /// There are faults, so that nothing takes effect.
@@ -54,7 +54,7 @@ impl Reloader {
         self.flags.config.as_deref().unwrap_or(&self.standard_file)
     }
 
-    /// What the controller runs with: at first what it was started with, then what [`Reloader::reload`] made of it.
+    /// The settings in effect: at first those of the start, then those that [`Reloader::reload`] has made of them.
     pub fn running(&self) -> &Settings {
         &self.running
     }
@@ -116,7 +116,7 @@ mod tests {
         }
     }
 
-    /// What changed, as it is displayed: live, restart.
+    /// The changes, as they are displayed: live, restart.
     #[track_caller]
     fn changed(reloaded: &Reloaded) -> [Vec<String>; 2] {
         let Reloaded::Changed { live, restart } = reloaded else { panic!("{reloaded:?}") };

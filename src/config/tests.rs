@@ -170,7 +170,7 @@ fn every_key_takes_effect_and_survives_being_printed_and_loaded_again() {
 }
 
 #[test]
-fn every_bad_value_of_every_key_is_one_fault_that_says_where_what_and_what_is_allowed() {
+fn every_bad_value_is_one_fault_with_place_value_and_allowed_values() {
     for (path, _, wrong_type, out_of_range) in KEYS {
         for bad in wrong_type.iter().chain(*out_of_range) {
             let faults = Scene::new().file(&yaml(path, bad)).faults();
@@ -201,7 +201,7 @@ fn every_key_has_a_variable_and_a_bad_value_names_it() {
 }
 
 #[test]
-fn a_change_of_any_key_is_told_with_both_values_and_taken_on_if_it_is_live() {
+fn changed_keys_are_named_with_both_values_and_live_ones_applied() {
     let before = Settings::default();
     for (path, good, ..) in KEYS {
         let after = Scene::new().file(&yaml(path, good)).settings();

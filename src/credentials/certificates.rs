@@ -21,7 +21,7 @@ use tokio::time::Duration;
 /// A time after the end of every certificate.
 const AT_LAST: UnixTime = UnixTime::since_unix_epoch(Duration::MAX);
 
-/// How a connection is encrypted.
+/// Certificates of the listener.
 pub(crate) struct Certificates {
     server: Arc<ServerConfig>,
     /// `None`: never.
@@ -31,7 +31,7 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// What rustls needs for a handshake.
+    /// Configuration for a handshake of rustls.
     pub(crate) fn server(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.server)
     }
@@ -53,7 +53,7 @@ impl fmt::Display for Certificates {
     }
 }
 
-/// Where certificates are.
+/// Files of certificates.
 pub(crate) struct CertificateFiles {
     /// The certificate and those that lead to its authority, as PEM, its own first.
     pub certificate: PathBuf,
@@ -186,7 +186,7 @@ fn end(leaf: &CertificateDer<'_>, provider: &CryptoProvider) -> Option<Timestamp
     }
 }
 
-/// What rustls has against a certificate at a time. It looks at the time first, so that it need know no authority.
+/// Verdict of rustls on a certificate at a time. It checks the time first, so that it need know no authority.
 fn verified(leaf: &CertificateDer<'_>, at: UnixTime, provider: &CryptoProvider) -> Option<CertificateError> {
     let algorithms = provider.signature_verification_algorithms.all;
     let leaf = ParsedCertificate::try_from(leaf).ok()?;
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_force_says_until_when() {
+    fn certificates_in_force_are_displayed_with_their_end() {
         let folder = Folder::of([2020, 2999]);
         let certificates = folder.certificates(None);
         assert_eq!(certificates.to_string(), "valid until 2999-01-01T00:00:00Z");

@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 /// The fewest characters of a token. Sixteen of base64 are 96 bits, beyond guessing.
 const SHORTEST: usize = 16;
 
-/// What a token is good for. Each scope holds the ones before it.
+/// Scope of a token. Each holds the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scope {
     /// Questions: GET and HEAD.
@@ -35,9 +35,9 @@ impl Scope {
 /// Whose token it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
-    /// What it is good for.
+    /// The token's scope.
     pub scope: Scope,
-    /// What it is called in the audit trail. `None`: the file gives it no name.
+    /// Its name in the audit trail. `None`: the file gives it none.
     pub name: Option<LabelValue>,
 }
 

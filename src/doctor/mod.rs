@@ -59,7 +59,7 @@ pub(crate) async fn examine(patient: &Patient, cluster: &Cluster, report: &mut R
     definitions::examine(&probe, report).await
 }
 
-/// How slow the examination itself is under a small limit.
+/// A line about how slow the examination itself is under a small limit.
 fn pace(patient: &Patient) -> Option<String> {
     let Rate { qps, burst } = patient.rate?;
     let takes = Duration::try_from_secs_f64(f64::from(CALLS.saturating_sub(burst)) / qps).unwrap_or(Duration::MAX);

@@ -1,4 +1,4 @@
-//! What the lists cost: the first page of each, asked for as the controller asks, and what the rest will take.
+//! Cost of the lists: the first page of each, asked for as the controller asks, and an estimate of the rest.
 
 use super::patient::Patient;
 use super::probe::Probe;
@@ -31,7 +31,7 @@ const LARGE_OBJECT: u64 = 50_000;
 /// slow as now.
 const DEADLINE_SHARE: u32 = 2;
 
-/// What a first page told.
+/// Measurements of a first page.
 #[derive(Debug)]
 pub(super) struct Measured {
     resource: Resource,
@@ -52,7 +52,7 @@ struct Page {
     rows: u64,
     /// True if there is another page.
     more: bool,
-    /// How many objects are on the pages after this; `None`: not told.
+    /// Number of objects on the pages after this; `None`: not told.
     remaining: Option<u64>,
 }
 
@@ -134,7 +134,7 @@ fn read(exchange: Exchange) -> Outcome {
 }
 
 impl Page {
-    /// How many pages the whole list has; at least two if the API server does not say.
+    /// Number of pages of the whole list; at least two if the API server does not say.
     fn pages(&self, patient: &Patient) -> u32 {
         let behind = match (self.more, self.remaining) {
             (false, _) => 0,
@@ -144,7 +144,7 @@ impl Page {
         u32::try_from(behind).unwrap_or(u32::MAX).saturating_add(1)
     }
 
-    /// How long the whole list takes: its pages one after the other, and the tokens that it has to wait for.
+    /// Time that the whole list takes: its pages one after the other, and the tokens that it has to wait for.
     fn whole(&self, patient: &Patient) -> Duration {
         let pages = self.pages(patient);
         let waiting = patient.rate.and_then(|Rate { qps, burst }| {
@@ -183,7 +183,7 @@ fn tell(measured: &Measured, patient: &Patient) -> String {
     format!("200 in {}, {rows}, {}{each}; {pages}", millis(page.took), size(page.bytes))
 }
 
-/// What a list's first page says about the settings.
+/// Findings from a list's first page about the settings.
 fn judge(measured: &Measured, patient: &Patient) -> Vec<Finding> {
     let what = measured.resource.plural();
     let page = match &measured.outcome {
@@ -224,7 +224,7 @@ fn judge(measured: &Measured, patient: &Patient) -> Vec<Finding> {
     findings
 }
 
-/// How a page becomes lighter.
+/// Advice on making a page lighter.
 fn lighter(page: &Page, patient: &Patient) -> String {
     match patient.list_plan {
         ListPlan::Auto | ListPlan::Paged if page.rows > 1 => {

@@ -4,26 +4,26 @@ use crate::cluster::ListPlan;
 use crate::throttle::Rate;
 use tokio::time::Duration;
 
-/// What is examined, in plain values.
+/// Subject of the examination, in plain values.
 #[derive(Debug, Clone)]
 pub(crate) struct Patient {
     /// The namespace of all objects.
     pub namespace: String,
-    /// Where the API server is, as the kubeconfig has it.
+    /// Address of the API server, as the kubeconfig has it.
     pub address: String,
     /// Objects a page.
     pub page_size: u32,
-    /// How lists are asked for.
+    /// Plan of lists (`list.plan`).
     pub list_plan: ListPlan,
-    /// After how long a request is given up, and each call of the examination.
+    /// Deadline of a request, and of each call of the examination.
     pub request_deadline: Duration,
-    /// How long connecting may take.
+    /// Time-out for connecting.
     pub connect_timeout: Duration,
-    /// How long the API server may be silent.
+    /// Time that the API server may be silent.
     pub read_timeout: Duration,
-    /// How long lists are answered from memory.
+    /// Time that lists are answered from memory.
     pub list_ttl: Duration,
-    /// How many calls may be made. `None`: without a limit.
+    /// Rate of calls. `None`: without a limit.
     pub rate: Option<Rate>,
 }
 

@@ -20,7 +20,7 @@ const SCHEMA_HEADER: &str = "x-kubernetes-pf-flowschema-uid";
 const OWN_SCHEMA: &str = "Give the controller's ServiceAccount a FlowSchema of its own (matchingPrecedence below 9000) that leads to a \
      PriorityLevelConfiguration of its own.";
 
-/// How the API server limits our lists.
+/// Limit of the API server on our lists.
 #[derive(Debug, PartialEq, Eq)]
 enum Priority {
     /// No list was answered.
@@ -85,7 +85,7 @@ async fn named(level: String, schema: String, probe: &Probe<'_>) -> Priority {
     Priority::Level { level: name(level), schema: name(schema) }
 }
 
-/// What is at `path`; `None` if it may not be read or is something else. A name is a convenience.
+/// The object at `path`; `None` if it may not be read or is something else. A name is a convenience.
 async fn read<T: DeserializeOwned>(path: &str, probe: &Probe<'_>) -> Option<T> {
     let exchange = probe.get("flowcontrol", path).await.ok()?;
     exchange.status.is_success().then(|| serde_json::from_slice(&exchange.body).ok())?

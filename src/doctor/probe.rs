@@ -6,7 +6,7 @@ use crate::cluster::{Cluster, Error, Resource};
 use serde_json::Value;
 use tokio::time::{Duration, Instant, sleep};
 
-/// How often a call waits for its turn when our own limit does not let it through. Nobody else uses the limit, so the
+/// Number of times that a call waits for its turn when our own limit does not let it through. Nobody else uses it, so the
 /// second time it should pass; the others are for an API server that makes the limit narrower in the meantime.
 const TURNS: u32 = 5;
 

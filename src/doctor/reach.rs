@@ -1,4 +1,4 @@
-//! Whether the API server answers, what it is, and whether the namespace exists.
+//! Reach of the API server: its answer, its version, and the namespace.
 
 use super::patient::Patient;
 use super::probe::Probe;
@@ -24,7 +24,7 @@ pub(super) async fn examine(patient: &Patient, probe: &Probe<'_>, report: &mut R
     Ok(goes_on)
 }
 
-/// What came of asking for the version.
+/// Judgement of the question for the version.
 struct Judged {
     text: String,
     findings: Vec<Finding>,
@@ -68,7 +68,7 @@ fn stopped(text: &str, finding: Finding) -> Judged {
     Judged { text: text.to_owned(), findings: vec![finding], goes_on: false }
 }
 
-/// What an answer of failure to a harmless question says about us.
+/// Finding from an answer of failure to a harmless question.
 fn refused(status: StatusCode, failure: &Error, patient: &Patient) -> Finding {
     match status.as_u16() {
         401 => credentials(),

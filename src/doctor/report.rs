@@ -1,15 +1,15 @@
-//! What is said: a line for each step as soon as it is known, and at the end a verdict.
+//! Report: a line for each step as soon as it is known, and at the end a verdict.
 
 use std::io::{self, Write};
 use tokio::time::Duration;
 
-/// How wide the column of labels is: the longest label, and a gap.
+/// Width of the column of labels: the longest label, and a gap.
 const LABEL_WIDTH: usize = 16;
 
-/// How wide the names of resources are in the column behind it.
+/// Width of the names of resources in the column behind it.
 pub(super) const RESOURCE_WIDTH: usize = 24;
 
-/// How bad something is.
+/// Severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// As it should be.
@@ -37,11 +37,11 @@ impl Severity {
 /// Something that the verdict has to tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// What is the matter, in plain words.
+    /// The problem, in plain words.
     pub what: String,
-    /// What to change; may have several lines. Empty if there is nothing to change.
+    /// Advice; may have several lines. Empty if there is nothing to change.
     pub change: String,
 }
 
@@ -66,7 +66,7 @@ pub(super) fn worst(findings: &[Finding]) -> Severity {
     findings.iter().map(|finding| finding.severity).max().unwrap_or(Severity::Fine)
 }
 
-/// What is written while the examination goes on.
+/// Report that is written while the examination goes on.
 pub(crate) struct Report<'a> {
     out: &'a mut dyn Write,
     findings: Vec<Finding>,

@@ -1,4 +1,4 @@
-//! Whether we may do what the controller does, one access review for each verb on each resource.
+//! Rights of the controller's account, by one access review for each verb on each resource.
 //!
 //! See <https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-api-access>. A review leaves
 //! nothing behind. The first that gets no answer is the last: an API server in trouble is not asked the other seventeen.
@@ -94,7 +94,7 @@ fn tell(verbs: &[&str], refused: &[&str]) -> String {
     }
 }
 
-/// What is missing, with the rules that would grant it, to be pasted into the Role.
+/// Missing rights, with the rules that would grant them, to be pasted into the Role.
 fn judge(missing: &[(Resource, Vec<&str>)], patient: &Patient) -> Option<Finding> {
     if missing.is_empty() {
         return None;
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_missing_comes_with_the_rules_that_grant_it() {
+    fn missing_rights_come_with_the_rules_that_grant_them() {
         assert_eq!(judge(&[], &patient()), None);
         let missing = [(Resource::Deployments, vec!["create", "update"]), (Resource::Pods, vec!["list"])];
         let finding = judge(&missing, &patient()).unwrap();

@@ -25,9 +25,9 @@ pub(crate) struct Api {
     pub services: Services,
     /// Environment instances.
     pub instances: Instances,
-    /// Where environments are described. `None`: nothing can be created by the name of an environment alone.
+    /// EnvHub. `None`: nothing can be created by the name of an environment alone.
     pub envhub: Option<EnvHub>,
-    /// What one request may cost.
+    /// Limits on one request.
     pub limits: Live<Limits>,
     /// True if it is on its way out.
     pub readiness: Readiness,
@@ -41,16 +41,16 @@ pub(crate) struct Api {
     pub bodies: BodyBudget,
     /// The proxies whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<Network>,
-    /// Where requests are counted.
+    /// Metrics of requests.
     pub metrics: Metrics,
-    /// Where answers are counted.
+    /// Metrics of answers.
     pub answers: memo::Metrics,
-    /// Where API calls are counted.
+    /// Metrics of API calls.
     pub calls: throttle::Metrics,
-    /// What holds calls up.
+    /// The throttle of API calls.
     pub throttle: Throttle,
-    /// How long answers about objects are kept.
+    /// Lifetimes of kept answers.
     pub freshness: Live<memo::Limits>,
-    /// Who answers.
+    /// This replica.
     pub replica: Replica,
 }

@@ -43,7 +43,7 @@ fn scope_of(method: &Method) -> Scope {
     if matches!(*method, Method::GET | Method::HEAD) { Scope::Read } else { Scope::Write }
 }
 
-/// Who asks, if that one may.
+/// The caller, if it may ask.
 pub(super) fn caller(tokens: &Tokens, headers: &HeaderMap, needed: Scope) -> Result<Caller, Refusal> {
     let token = bearer_token(headers).ok_or(Refusal::NoToken)?;
     let caller = tokens.caller(token).ok_or(Refusal::UnknownToken)?;

@@ -20,7 +20,7 @@ use tokio::time::{Duration, timeout};
 /// A body that is announced to be larger, or of unknown length, is a large one. Creates are about 1 KB.
 const SMALL: usize = 64 * 1024;
 
-/// How long a body waits for its next bytes of the budget.
+/// Longest wait of a body for its next bytes of the budget.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The most bodies that wait for that at the same time: each has some received bytes in the connection's buffers.

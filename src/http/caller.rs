@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_caller_puts_in_front_is_not_believed() {
+    fn forged_forwarded_addresses_are_ignored() {
         let proxies = &["10.0.0.0/8"];
         assert_eq!(told("10.1.1.1", &["1.1.1.1, 203.0.113.1, 10.2.2.2"], proxies), "203.0.113.1");
         assert_eq!(told("10.1.1.1", &["1.1.1.1", "203.0.113.1"], proxies), "203.0.113.1");

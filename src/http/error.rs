@@ -71,7 +71,7 @@ pub(crate) enum ApiError {
     /// A body whose fields are refused.
     #[error("{}", .0.sentence())]
     BadBody(Faults),
-    /// What EnvHub says of an environment cannot be deployed.
+    /// EnvHub's description of an environment cannot be deployed.
     #[error("the environment {env} cannot be deployed: {}", faults.sentence())]
     Undeployable {
         /// Its name and version.
@@ -248,7 +248,7 @@ fn of_cluster(error: &cluster::Error) -> StatusCode {
     }
 }
 
-/// What an answer of the API server is to our caller. What the caller can mend keeps its status; overload is said
+/// Status for our caller of the API server's answer. A fault that the caller can mend keeps its status; overload is said
 /// as overload; and what only concerns our own rights or the API server's health is a bad gateway.
 fn of_answer(status: u16) -> StatusCode {
     match status {
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_caller_can_mend_keeps_its_status_and_our_own_trouble_is_a_bad_gateway() {
+    fn client_faults_keep_their_status_and_our_own_are_bad_gateways() {
         for (theirs, ours) in [(400, 400), (404, 404), (409, 409), (422, 422), (401, 502), (403, 502), (500, 502)] {
             assert_eq!(told(&answered(theirs, None)), (ours, None), "{theirs}");
         }

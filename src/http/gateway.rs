@@ -13,7 +13,7 @@ use crate::aenv::warnings::Warnings;
 use actix_web::http::StatusCode;
 use actix_web::web::{Path, Payload};
 
-/// What `api-service` says of a deletion.
+/// The words of `api-service` for a deletion.
 pub(super) const DELETED: &str = "Deleted successfully";
 
 pub(super) async fn list_services(ask: Ask, env: Path<String>, query: Query<ServicesQuery>) -> Answer {

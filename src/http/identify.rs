@@ -1,4 +1,4 @@
-//! What a request is called: every line of the log about it says so, and so does its answer.
+//! Request ids: in every line of the log about a request, and in its answer.
 
 use crate::telemetry::request_context::RequestContext;
 use actix_web::Error;

@@ -196,7 +196,7 @@ fn sdk_phase(text: &str) -> Option<&'static str> {
 }
 
 /// The environment of a path such as `/env-service/weather@1.0.2/list`: a name, `name@version`, or `*` for all.
-/// What the path says wins; only `*` leaves it to the query.
+/// The filter for the environment of the path, which wins; only `*` leaves it to the query.
 pub(super) fn in_env(filter: ListFilter, env: &str) -> Result<ListFilter, ApiError> {
     if env == "*" {
         return Ok(filter);

@@ -60,7 +60,8 @@ impl Route {
         self
     }
 
-    /// What actix routes by. The methods that the path has are listed in its 405 too (RFC 9110, section 15.5.6).
+    /// The resource that actix routes by. The methods that the path has are listed in its 405 too (RFC 9110, section
+    /// 15.5.6).
     pub(super) fn into_resource(self) -> Resource {
         let allowed = self.methods.iter().map(|method| method.name).collect::<Vec<_>>().join(", ");
         let refuse = move || ready(Err::<HttpResponse, _>(ApiError::MethodNotAllowed { allowed: allowed.clone() }));

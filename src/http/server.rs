@@ -29,27 +29,27 @@ use std::thread::available_parallelism;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{Duration, timeout};
 
-/// How long an idle connection of a client is kept. Longer than the few seconds between two polls of `api-service`,
+/// Time that an idle connection of a client is kept. Longer than the few seconds between two polls of `api-service`,
 /// so that it need not connect for each.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// How long a caller may take to read the last answer of its connection before that is cut.
+/// Time for a caller to read the last answer of its connection before that is cut.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How many new connections the system keeps until they are accepted.
+/// Most new connections that the system keeps until they are accepted.
 const BACKLOG: u32 = 1024;
 
 /// actix-server takes no more.
 const MAX_WORKERS: usize = 512;
 
-/// What the API's listener grants its callers.
+/// Limits of the API's listener.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// How many connections it holds at the same time; more wait in the backlog.
+    /// Most connections at the same time; more wait in the backlog.
     pub connections: NonZeroUsize,
-    /// How long a request's head may take to arrive.
+    /// Time that a request's head may take to arrive.
     pub header_timeout: Duration,
-    /// How long a caller may read nothing of its answer.
+    /// Time that a caller may read nothing of its answer.
     pub write_timeout: Duration,
     /// The patience of [`Listener::drain`].
     pub drain: Duration,
@@ -66,7 +66,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Where it listens; with the port that was found if any free one was asked for.
+    /// Its address; with the port that was found if any free one was asked for.
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -182,7 +182,7 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// How many workers there are, one per CPU, and how many connections each of them holds.
+/// Number of workers, one per CPU, and of connections that each of them holds.
 fn shares(connections: NonZeroUsize) -> (usize, usize) {
     let workers = available_parallelism().unwrap_or(NonZeroUsize::MIN).min(connections).get().min(MAX_WORKERS);
     (workers, connections.get() / workers)

@@ -18,13 +18,13 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
-/// How this replica and the API server get along. Counts are totals since the start.
+/// State of this replica and of its way to the API server. Counts are totals since the start.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ReplicaStatus)]
 pub(super) struct Status<'a> {
     #[schema(inline)]
     replica: &'a Replica,
-    /// How long a list is fresh: to ask more often tells nothing new.
+    /// Time that a list is fresh: to ask more often tells nothing new.
     #[schema(value_type = u64)]
     list_ttl_ms: u128,
     #[schema(inline)]
@@ -41,7 +41,7 @@ struct Throttle {
     /// API calls per second; `null`: without a limit.
     #[schema(value_type = Option<f64>)]
     rate: f64,
-    /// What that is at most.
+    /// The most that it can be.
     #[schema(value_type = Option<f64>)]
     ceiling: f64,
     /// `null`: open.

@@ -18,7 +18,7 @@ const FAILURES_LOGGED: Duration = Duration::from_secs(10);
 /// A connection, encrypted or not.
 pub(super) type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
-/// What happens to a new connection before its first request.
+/// Entrance of a new connection, before its first request.
 pub(super) struct Entrance {
     certificates: Option<Mounted<CertificateFiles>>,
     patience: Duration,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant, sleep};
 
-/// How often a worker shows that it runs.
+/// Period in which a worker shows that it runs.
 const BEAT: Duration = Duration::from_secs(1);
 
 /// The longest time that a worker may take for that. A busy one is late by milliseconds.
@@ -48,7 +48,7 @@ impl Workers {
         });
     }
 
-    /// How long a worker has been silent that is stuck. `None`: none is.
+    /// Silence of a worker that is stuck. `None`: none is.
     pub(super) fn silence(&self) -> Option<Duration> {
         let now = self.now();
         let silent = |beat: &Arc<AtomicU64>| now.saturating_sub(beat.load(Ordering::Relaxed));

@@ -1,4 +1,4 @@
-//! What the routes that write have in common: the answer, and the line of the audit trail.
+//! Common parts of the routes that write: the answer, and the line of the audit trail.
 
 use super::ask::{Answer, Ask};
 use super::error::{ApiError, mime};

@@ -34,15 +34,16 @@ impl<V> Answer<V> {
         Answer { value, began: self.began, read: self.read, generation: self.generation, read_by: self.read_by }
     }
 
-    /// How old it is at most.
+    /// Its greatest possible age.
     pub fn age(&self) -> Duration {
         self.began.elapsed()
     }
 
-    /// How much longer it is fresh, plus `slack`.
+    /// Time for which it is still fresh, plus `slack`.
     ///
-    /// It is fresh until its age is `ttl`, so that nobody is given an older one. But a fetch that took most of that time, or
-    /// more, is not repeated without a pause: its answer is fresh for as long as the fetch took, at most for `ttl`.
+    /// It is fresh until its age is `ttl`, so that nobody is given an older one. But a fetch that took most of that
+    /// time, or more, is not repeated without a pause: its answer is fresh for as long as the fetch took, at most for
+    /// `ttl`.
     pub(super) fn fresh_for(&self, ttl: Duration, slack: Duration) -> Duration {
         let took = self.read - self.began;
         let kept_for = ttl.saturating_sub(took).max(took.min(ttl)) + slack;
@@ -54,7 +55,7 @@ impl<V> Answer<V> {
     }
 }
 
-/// Where an answer came from.
+/// Source of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// From memory.
@@ -87,9 +88,9 @@ impl Source {
 pub struct Found<V> {
     /// The answer.
     pub answer: Arc<Answer<V>>,
-    /// Where it came from.
+    /// Its source.
     pub source: Source,
-    /// How much longer it will be answered from memory.
+    /// Time for which it is still answered from memory.
     pub fresh_for: Duration,
 }
 

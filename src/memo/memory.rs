@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::runtime::Handle;
 use tokio::time::Duration;
 
-/// How often it is logged at most that old answers are given, and why.
+/// Shortest time between two log lines about old answers that are given.
 const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// The memory for one resource. Cheap to clone; clones share it.
@@ -34,8 +34,8 @@ pub(super) struct Inner<V, E> {
     pub(super) resource: &'static str,
     pub(super) limits: Live<Limits>,
     pub(super) kept: Kept<V>,
-    /// Answers are put into memory, and writes are logged, under this lock, so that a look at both sees a fetch either here
-    /// or there.
+    /// Answers are put into memory, and writes are logged, under this lock, so that a look at both sees a fetch either
+    /// here or there.
     pub(super) flights: Mutex<Flights<V, E>>,
     pub(super) way: LookAtWay,
     pub(super) outages: LogLimiter,

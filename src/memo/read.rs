@@ -14,7 +14,7 @@ use std::future::Future;
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
-/// How a caller asks.
+/// Options of a read.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadOptions {
     /// Until when it waits.
@@ -23,8 +23,8 @@ pub struct ReadOptions {
     pub no_cache: bool,
     /// True if it may not wait for a fetch, since no place to wait is free (`server.max_waiting`).
     pub memory_only: bool,
-    /// How old an answer it takes if no new one can be had (`Cache-Control: stale-if-error=…`). `None`: as old as the
-    /// limits allow.
+    /// Greatest age of an answer that it takes if no new one can be had (`Cache-Control: stale-if-error=…`). `None`: as
+    /// old as the limits allow.
     pub stale_if_error: Option<Duration>,
     /// On whose behalf a fetch is made that it begins.
     pub caller: CallerKey,
@@ -37,7 +37,7 @@ pub(super) struct Standby<V> {
     bound: Duration,
 }
 
-/// What a caller finds when it looks at memory and flights.
+/// Result of a look at memory and flights.
 pub(super) enum Look<V, B> {
     Answered(Found<V>),
     Boarded(B),
@@ -53,7 +53,7 @@ pub(super) enum Waited<V> {
     Instead(Found<V>),
 }
 
-/// How a fetch is to be started, if one has to be.
+/// Start of a fetch, if one has to be started.
 #[derive(Clone, Copy)]
 pub(super) struct Start {
     pub(super) caller: CallerKey,

@@ -367,7 +367,7 @@ async fn a_write_drops_what_it_touches_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_list_that_began_before_an_open_write_is_not_joined_and_the_next_one_waits_for_its_end() {
+async fn lists_that_began_before_an_open_write_are_not_joined() {
     let (memo, server) = (memo_with(limits()), Server::default());
     let before = spawn_waiting(&memo, &server, asked_for(60));
     settle().await;
@@ -417,7 +417,7 @@ async fn memory_is_bounded_by_bytes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_its_turn_is_no_reason_to_go_on_with_the_flight_ahead() {
+async fn a_caller_that_waits_for_the_next_flight_does_not_keep_the_one_ahead() {
     let memo = memo_with(limits());
     let (first, call) = spawn_hanging(&memo).await;
     let _next = spawn_waiting(&memo, &Server::default(), uncached());

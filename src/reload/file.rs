@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_end_or_no_writer_is_refused_at_once() {
+    fn devices_and_pipes_are_refused_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let fifo = folder.path().join("fifo");
         assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());

@@ -12,7 +12,7 @@ impl<T: Copy> Live<T> {
         Self(Arc::new(RwLock::new(value)))
     }
 
-    /// What it is now.
+    /// The value now.
     pub fn get(&self) -> T {
         *self.0.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -46,7 +46,7 @@ impl Metrics {
     }
 }
 
-/// What became of a file that was read again.
+/// Outcome of reading a file again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Something took effect.

@@ -9,19 +9,19 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
 use tokio::task::spawn_blocking;
 use tokio::time::{Duration, Instant, timeout};
 
-/// How long the files are taken to be what they were. kubelet takes a minute to bring a change to the node.
+/// Shortest time between two looks at the files. kubelet takes a minute to bring a change to the node.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// How long a caller waits for a look at the files. A volume that does not answer must not stop requests.
+/// Longest wait of a caller for a look at the files. A volume that does not answer must not stop requests.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Files, and what is made of them.
 pub(crate) trait Source: Send + Sync + 'static {
     /// The contents of the files, or the reason why there are none.
     type Contents;
-    /// What tells one state of the files from another.
+    /// Fingerprint of a state of the files.
     type Fingerprint: PartialEq + Send;
-    /// What is made of the contents.
+    /// The value that is made of the contents.
     type Value: Send + Sync + 'static;
     /// Everything that is wrong with the contents.
     type Faults;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::time::{Duration, timeout};
 
-/// How long nothing has to happen until a change is told: what belongs together happens within milliseconds.
+/// Quiet time after which a change is told: changes that belong together happen within milliseconds.
 const QUIET: Duration = Duration::from_millis(150);
 
 /// After how many events in a row, each within [`QUIET`] of the one before, a change is told all the same.

@@ -35,7 +35,7 @@ pub(super) struct Api {
     salt: u64,
 }
 
-/// What a write works on.
+/// Subject of a write.
 struct Write<'a> {
     resource: Resource,
     key: Key,

@@ -20,7 +20,7 @@ pub struct Calls {
     pub max_in_flight: u64,
 }
 
-/// How often one verb on one resource ended with one code.
+/// Number of calls with one verb on one resource that ended with one code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CallCount {
     /// `get`, `list`, `create`, `update`, `patch`, `delete` or `watch`.
@@ -29,17 +29,17 @@ pub struct CallCount {
     pub resource: String,
     /// The HTTP status; 0 if there was no answer.
     pub code: u16,
-    /// How often.
+    /// Number of calls.
     pub count: u64,
 }
 
 impl Calls {
-    /// How many calls of `verb` on `resource` have ended, whatever the code.
+    /// Number of calls of `verb` on `resource` that have ended, whatever the code.
     pub fn count(&self, verb: &str, resource: &str) -> u64 {
         self.sum(|call| call.verb == verb && call.resource == resource)
     }
 
-    /// How many calls have ended with `code`.
+    /// Number of calls that have ended with `code`.
     pub fn with_code(&self, code: u16) -> u64 {
         self.sum(|call| call.code == code)
     }

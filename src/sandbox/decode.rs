@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_document_of_the_type_is_a_bad_request() {
+    fn documents_of_another_type_are_bad_requests() {
         for body in [
             "",
             "{bad",

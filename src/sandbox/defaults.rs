@@ -1,4 +1,4 @@
-//! What the API server fills in where a document says nothing.
+//! Defaults that the API server fills in where a document says nothing.
 
 use serde_json::{Value, json};
 
@@ -128,7 +128,7 @@ fn volume(volume: &mut Value) {
     }
 }
 
-/// What the admission plugins of a plain API server add to a pod.
+/// Additions of a plain API server's admission plugins to a pod.
 fn admit_pod(spec: &mut Value) {
     fill(spec, &json!({"priority": 0, "enableServiceLinks": true, "preemptionPolicy": "PreemptLowerPriority"}));
     fill(spec, &json!({"tolerations": []}));

@@ -1,4 +1,4 @@
-//! What a DELETE asks for, and the answers to it.
+//! Deletion: the options of a DELETE, and the answers to it.
 
 use jiff::Timestamp;
 use serde::Deserialize;

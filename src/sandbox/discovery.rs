@@ -1,4 +1,4 @@
-//! What a client asks before it asks for anything: the version, the groups, the types, and just enough
+//! Discovery, which clients ask for first: the version, the groups, the types, and just enough
 //! OpenAPI for kubectl to leave validation to the server.
 
 use serde_json::{Map, Value, json};

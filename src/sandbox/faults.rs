@@ -1,6 +1,6 @@
 //! Trouble on demand: latency, a rate limit, a hang, an outage, and rules that fail single calls.
 //!
-//! What is in force can be read and replaced at any time, also while calls hang.
+//! The faults in force can be read and replaced at any time, also while calls hang.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -54,7 +54,7 @@ pub struct Rule {
     /// The page of a list; the first one is 1.
     #[serde(skip_serializing_if = "is_default")]
     pub page: Option<u32>,
-    /// How many more calls it applies to; it is counted down. `None`: for ever.
+    /// Number of calls that it still applies to; it is counted down. `None`: for ever.
     #[serde(skip_serializing_if = "is_default")]
     pub times: Option<u32>,
     /// The call is carried out first, and its answer is lost.
@@ -143,7 +143,7 @@ impl Rule {
     }
 }
 
-/// What rules look at.
+/// A call as rules see it.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) verb: &'a str,
@@ -242,7 +242,7 @@ impl Control {
         Release(self.hang.subscribe())
     }
 
-    /// What befalls `call`; `None` for a request that is no call is judged by hang and outage alone.
+    /// Fault for `call`, if there is one; a request that is no call (`None`) is judged by hang and outage alone.
     pub(super) fn judge(&self, call: Option<&Call<'_>>, now: Instant) -> Option<Fault> {
         let mut state = self.lock();
         let plain = |outcome| Some(Fault { outcome, after: false });

@@ -1,4 +1,4 @@
-//! What the API server and its cluster make up for an object: uids, name suffixes, addresses, times.
+//! Identity of new objects, made up by the API server and its cluster: uids, name suffixes, addresses, times.
 
 use std::fmt::Write as _;
 

@@ -23,7 +23,7 @@ const REVISION_TOO_OLD: &str = "The resourceVersion for the provided list is too
 /// The query parameters of a request.
 pub(super) type Query = HashMap<String, String>;
 
-/// What a list request asks for.
+/// Options of a list request.
 #[derive(Debug)]
 pub(super) struct ListOptions {
     labels: LabelSelector,
@@ -102,7 +102,7 @@ pub(super) fn parse_version(text: &str) -> Result<u64, ApiError> {
     })
 }
 
-/// Where a list goes on.
+/// Continue token: the place where a list goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ContinueToken {
     /// `None`: whatever is the latest, at the price of consistency.

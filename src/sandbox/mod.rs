@@ -58,7 +58,7 @@ const WORKERS: usize = 2;
 /// Longer than any client keeps an idle connection, so that it is never the server that closes one.
 const KEEP_ALIVE: Duration = Duration::from_secs(600);
 
-/// What a sandbox starts with.
+/// Options of a new sandbox.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Environment services to seed: each is a Deployment and, mostly, a Service.
@@ -69,7 +69,7 @@ pub struct Options {
     pub qps: Option<f64>,
     /// The latency in force at first.
     pub latency: Duration,
-    /// Where the seeds lie. It exists, as does `default`; no other does.
+    /// Namespace of the seeds. It exists, as does `default`; no other does.
     pub namespace: String,
     /// On 127.0.0.1. 0: any free one.
     pub port: u16,

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::status::ApiError;
 
-/// How a patch is to be read.
+/// Format of a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Merge,
@@ -92,7 +92,7 @@ fn merge_strategically(target: &mut Value, patch: Value) {
     }
 }
 
-/// What identifies an item of a list that is merged item by item; the first one that the item has.
+/// Keys that identify an item of a list that is merged item by item; the first one that the item has counts.
 fn merge_key(list: &str) -> Option<&'static [&'static str]> {
     match list {
         "containers" | "initContainers" | "env" | "volumes" | "imagePullSecrets" => Some(&["name"]),

@@ -74,7 +74,7 @@ impl Resource {
         with_group(self.plural(), self.group())
     }
 
-    /// What a field selector may name.
+    /// Fields that a field selector may name.
     pub(super) fn field_labels(self) -> &'static [&'static str] {
         match self {
             Self::Pods => &[
@@ -107,7 +107,7 @@ pub(super) enum Subresource {
     Scale,
 }
 
-/// What a request path points at.
+/// Target of a request path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) resource: Resource,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::faults::{Call, Control};
 use super::status::ApiError;
 
-/// Where reviews are asked for.
+/// Path of access reviews.
 pub(super) const PATH: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
 /// As in a rule and in the counters.
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_rule_forbids_is_not_allowed_and_asking_does_not_use_the_rule_up() {
+    fn access_reviews_follow_fault_rules_without_using_them_up() {
         let faults = r#"{"rules": [{"verb": "list", "status": 429}, {"resource": "pods", "status": 403, "times": 1}]}"#;
         let control = Control::new(Faults::parse(faults.as_bytes()).unwrap());
         for _ in 0..2 {

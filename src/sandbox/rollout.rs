@@ -1,4 +1,4 @@
-//! What the controllers of a real cluster would do, as a function of time alone.
+//! Rollout: the work of a real cluster's controllers, as a function of time alone.
 //!
 //! There is no background task: a write notes when it happened and how many one-second steps lie ahead,
 //! and a read works out how many of them have passed. A Deployment gains one available replica a second; a
@@ -44,12 +44,12 @@ impl Rollout {
         Self { since: now, steps }
     }
 
-    /// How many steps there are in all.
+    /// Number of steps in all.
     pub(super) fn steps(self) -> u64 {
         self.steps
     }
 
-    /// How many steps have been made at `now`.
+    /// Number of steps made until `now`.
     pub(super) fn steps_at(self, now: Timestamp) -> u64 {
         let age = now.duration_since(self.since).max(SignedDuration::ZERO);
         u64::try_from(age.as_secs()).unwrap_or_default().min(self.steps)

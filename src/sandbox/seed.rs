@@ -19,7 +19,7 @@ const VERSIONS: [&str; 3] = ["1.0.0", "1.0.2", "2.1.0"];
 const OWNERS: [&str; 3] = ["jun", "mika", "ops"];
 const NAME_LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
-/// What to put into a new sandbox.
+/// Seeds: the objects of a new sandbox.
 pub(super) struct Seed<'a> {
     pub(super) services: usize,
     pub(super) pods: usize,

@@ -61,7 +61,7 @@ struct Parser<'a> {
     next: usize,
 }
 
-/// What the grammar is made of; a word is anything else.
+/// Symbols of the grammar; a word is anything else.
 const SYMBOLS: [&str; 9] = ["==", "!=", "=", "!", "<", ">", "(", ")", ","];
 
 impl<'a> Parser<'a> {

@@ -7,7 +7,7 @@ use super::defaults;
 use super::identity;
 use super::resource::Resource;
 
-/// What a cluster's own controller takes off again as soon as nobody uses the claim.
+/// Finalizer that a cluster's own controller takes off again as soon as nobody uses the claim.
 pub(super) const CLAIM_PROTECTION: &str = "kubernetes.io/pvc-protection";
 
 /// Fills in the metadata that only the server decides.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::resource::{Resource, with_group};
 
-/// How the API server says that a continue token has expired.
+/// The API server's message for an expired continue token.
 pub(super) const CONTINUE_TOO_OLD: &str = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list.";
 
 /// A failed call.
@@ -40,7 +40,7 @@ impl ApiError {
         Self::new(400, "BadRequest", message)
     }
 
-    /// What is none of the API server's: it says 500 without a reason.
+    /// Failure beneath the API server: 500 without a reason.
     pub(super) fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "", message)
     }
@@ -53,7 +53,7 @@ impl ApiError {
         ))
     }
 
-    /// What the API server says of a request as such, not of an object.
+    /// Failure of a request as such, not of an object.
     pub(super) fn unspecific(code: u16, reason: &str, message: &str) -> Self {
         Self::new(code, reason, message).with_details(json!({}))
     }

@@ -13,12 +13,12 @@ use tokio::time::Instant;
 use super::object::Object;
 use super::resource::Resource;
 
-/// How long a replaced version can still be read: the API server compacts etcd every five minutes.
+/// Time that a replaced version can still be read: the API server compacts etcd every five minutes.
 const RETENTION: Duration = Duration::from_secs(300);
-/// How many replaced versions are kept at most, so that a load test does not fill the memory.
+/// Most replaced versions that are kept, so that a load test does not fill the memory.
 const MAX_REPLACED: usize = 50_000;
 
-/// Where an object lies. The order is that of etcd's keys: by namespace, then by name.
+/// Key of an object. The order is that of etcd's keys: by namespace, then by name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Key {
     /// Empty for resources without namespaces.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::resource::Resource;
 
-/// What each row carries beside its cells.
+/// Object that each row carries beside its cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RowObject {
     Metadata,

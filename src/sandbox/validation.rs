@@ -1,4 +1,4 @@
-//! What the API server refuses with 422, for the fields that this project writes.
+//! Validation, whose faults the API server answers with 422, for the fields that this project writes.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -14,7 +14,7 @@ const MOST_IN_A_SENTENCE: usize = 20;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Faults {
     kept: Vec<Fault>,
-    /// How many more there are.
+    /// Number of those that were not kept.
     more: usize,
 }
 

@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_go_duration_is_none_and_nothing_panics() {
+    fn malformed_go_durations_are_none() {
         for text in [
             "", "1", "30", "-", "h", "1d", "1w", "1h-5m", "-5m", "forever", "inf", "1e400h", "1 h", "nan", "..s",
             "2562048h",

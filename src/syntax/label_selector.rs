@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_selector_is_refused() {
+    fn malformed_selectors_are_refused() {
         let many = ["a=b"; 10].join(",");
         assert!(LabelSelector::parse(&many).is_ok(), "equal requirements are one");
         let too_many = (0..40).map(|n| format!("k{n}=v")).collect::<Vec<_>>().join(",");

@@ -43,7 +43,7 @@ impl Phase {
     }
 }
 
-/// What of a list is asked for. `None` and `false` narrow nothing; the default asks for everything.
+/// Filter of a list. `None` and `false` narrow nothing; the default asks for everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ListFilter {
     /// Only objects of this environment.

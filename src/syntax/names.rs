@@ -126,17 +126,17 @@ impl fmt::Display for ObjectName {
 pub(crate) struct NamePrefix(Arc<str>);
 
 impl NamePrefix {
-    /// What random characters are drawn from.
+    /// Alphabet of the random characters.
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    /// How many follow: two billion names, as the controller has always made them.
+    /// Number of characters that follow: two billion names, as the controller has always made them.
     const RANDOM: usize = 6;
-    /// How many follow if they are derived: 3.7 * 10^15 names.
+    /// Number of characters that follow if they are derived: 3.7 * 10^15 names.
     const DERIVED: usize = 10;
 
     /// A prefix with which `check`, such as [`ObjectName::new`], takes every name.
     ///
     /// # Errors
-    /// What `check` says of the names.
+    /// The verdict of `check` on the names.
     pub(crate) fn new(text: &str, check: impl FnOnce(&str) -> Result<ObjectName, Invalid>) -> Result<Self, Invalid> {
         check(&format!("{text}{}", "x".repeat(Self::RANDOM))).map(|_| Self(text.into()))
     }

@@ -11,7 +11,7 @@ task_local! {
     static CURRENT: Option<RequestContext>;
 }
 
-/// What a request is called. Cheap to clone.
+/// Names of a request in the log. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RequestContext(Arc<Names>);
 

@@ -1,4 +1,4 @@
-//! How fast the API server may be asked, found out from what it says: pure, driven by `now`.
+//! Adaptive rate: as fast as the API server can be asked, found out from its answers. Pure, driven by `now`.
 //!
 //! The rate is cut to 0.7 of itself when the API server answers that it is overloaded, and grows again by an amount
 //! that depends on nothing but the time for which it has been used since: additive increase, multiplicative decrease,
@@ -9,11 +9,11 @@
 
 use tokio::time::{Duration, Instant};
 
-/// What an overload leaves of the rate. As in the adaptive mode of the AWS SDKs; TCP's half is too much for answers
-/// that come as often as a 429 does.
+/// The part of the rate that an overload leaves. As in the adaptive mode of the AWS SDKs; TCP's half is too much for
+/// answers that come as often as a 429 does.
 const CUT: f64 = 0.7;
 
-/// How long a rate that is used up grows from nothing to the ceiling. Shorter finds room sooner and is rejected more
+/// Time in which a rate that is used up grows from nothing to the ceiling. Shorter finds room sooner and is rejected more
 /// often; with this, twenty replicas that share 25 calls a second have one call in nine rejected (`simulation`).
 const RECOVERY: Duration = Duration::from_secs(50);
 
@@ -23,7 +23,7 @@ pub(super) struct AdaptiveRate {
     floor: f64,
     ceiling: f64,
     rate: f64,
-    /// What the last cut left.
+    /// The rate after the last cut.
     base: f64,
     /// When it was cut. `None`: never.
     cut: Option<Instant>,

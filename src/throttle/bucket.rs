@@ -78,7 +78,8 @@ impl TokenBucket {
         self.refilled = self.refilled.max(until);
     }
 
-    /// How long after `now` the bucket will have given `tokens` more tokens, if all are taken as they come; at most a day.
+    /// Time after `now` when the bucket will have given `tokens` more tokens, if all are taken as they come; at most a
+    /// day.
     pub(super) fn wait_for(&mut self, tokens: usize, now: Instant) -> Duration {
         self.refill(now);
         #[expect(clippy::cast_precision_loss, reason = "a queue of 2^52 attempts does not exist")]

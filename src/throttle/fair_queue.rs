@@ -111,7 +111,7 @@ impl<T> FairQueue<T> {
         Some(waiter)
     }
 
-    /// How many turns come before that of a call that enters now, if nobody else comes. `caller` as for
+    /// Number of turns before that of a call that enters now, if nobody else comes. `caller` as for
     /// [`FairQueue::enter`].
     pub(super) fn ahead(&self, caller: Option<CallerKey>) -> usize {
         let Some(key) = caller else { return self.continuing.len() };

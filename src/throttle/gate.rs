@@ -1,18 +1,18 @@
 //! Circuit breaker: closed to attempts while the API server asks to be left alone, or cannot be reached. Pure.
 //!
-//! An overloaded API server names the time (`Retry-After`). An unreachable one is left alone for a time that doubles from one
-//! failed probe to the next, and is then asked by a single attempt, the probe (the breaker's half-open state). So neither is
-//! stormed by the attempts that have waited meanwhile. One resource alone can be closed, too: after a restart the API server
-//! answers 429 for each resource whose watch cache it has not read yet, and serves the others.
+//! An overloaded API server names the time (`Retry-After`). An unreachable one is left alone for a time that doubles
+//! from one failed probe to the next, and is then asked by a single attempt, the probe (the breaker's half-open state).
+//! So neither is stormed by the attempts that have waited meanwhile. One resource alone can be closed, too: after a
+//! restart the API server answers 429 for each resource whose watch cache it has not read yet, and serves the others.
 
 use std::collections::HashMap;
 use tokio::time::{Duration, Instant};
 
-/// How many attempts in a row must go unanswered before the API server counts as unreachable: one or two are a
+/// Attempts in a row that must go unanswered before the API server counts as unreachable: one or two are a
 /// connection that was cut, or one of several servers behind a load balancer that restarts.
 const UNREACHABLE_AFTER: u32 = 3;
 
-/// How long an unreachable API server is left alone at first.
+/// First pause after which an unreachable API server is probed.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 /// The longest that an unreachable API server is left alone, so that its return is soon noticed.
@@ -22,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// no better, and a replica that is silent for an hour helps nobody.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// How much later than asked for the gate opens at most, in parts: replicas that were rejected together do not come back
+/// Largest delay of the gate beyond what was asked for, in parts: replicas that were rejected together do not come back
 /// together.
 const SPREAD: f64 = 0.25;
 
@@ -90,8 +90,8 @@ impl Gate {
         self.resources.get(resource).copied().filter(|opens| *opens > now)
     }
 
-    /// The API server cannot answer for `resource` before `retry_after`, and for others can. `spread`, from 0 to 1, is chance.
-    /// Tells when it opens.
+    /// The API server cannot answer for `resource` before `retry_after`, and for others can. `spread`, from 0 to 1, is
+    /// chance. Tells when it opens.
     pub(super) fn close_for(
         &mut self,
         resource: &'static str,
@@ -105,7 +105,8 @@ impl Gate {
         *until
     }
 
-    /// The API server asks to be left alone for `retry_after`. `spread`, from 0 to 1, is chance. Tells when the gate opens.
+    /// The API server asks to be left alone for `retry_after`. `spread`, from 0 to 1, is chance. Tells when the gate
+    /// opens.
     pub(super) fn overloaded(&mut self, retry_after: Duration, spread: f64, now: Instant) -> Instant {
         self.close(retry_after.min(LONGEST_RETRY_AFTER), spread, now, true)
     }
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn one_resource_can_be_closed_alone() {
+    fn the_gate_closes_for_a_single_resource() {
         let start = Instant::now();
         let mut gate = Gate::default();
         assert_eq!(gate.close_for("pods", ms(1000), 1.0, start), start + ms(1250));
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn one_cut_connection_closes_nothing() {
+    fn a_single_cut_connection_closes_nothing() {
         let start = Instant::now();
         let mut gate = Gate::default();
         for _ in 0..10 {

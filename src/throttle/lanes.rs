@@ -1,9 +1,9 @@
 //! Lanes: weighted fair queueing of writes, reads and bulk, with a fair queue of callers in each. Pure.
 //!
-//! While all three wait, of ten turns six are writes, three reads and one bulk; a lane that nobody waits in leaves its share to
-//! the others. Each lane has a tag on a virtual clock, the moment at which its next turn is due, and the lowest tag is
-//! served. A turn moves the tag on by the lane's stride, so a lane that was idle or held up has saved no turns up, and
-//! none waits for longer than its share says. See <https://en.wikipedia.org/wiki/Weighted_fair_queueing>.
+//! While all three wait, of ten turns six are writes, three reads and one bulk; a lane that nobody waits in leaves its
+//! share to the others. Each lane has a tag on a virtual clock, the moment at which its next turn is due, and the
+//! lowest tag is served. A turn moves the tag on by the lane's stride, so a lane that was idle or held up has saved no
+//! turns up, and none waits for longer than its share says. See <https://en.wikipedia.org/wiki/Weighted_fair_queueing>.
 
 use super::fair_queue::{self, FairQueue};
 use crate::call::{CallerKey, Lane};
@@ -49,7 +49,8 @@ impl<T> Default for Lanes<T> {
 }
 
 impl<T> Lanes<T> {
-    /// Queues `waiter`. `caller` is whose turn it takes; `None` if it continues a request, which goes ahead of all callers.
+    /// Queues `waiter`. `caller` is whose turn it takes; `None` if it continues a request, which goes ahead of all
+    /// callers.
     pub(super) fn enter(&mut self, lane: Lane, caller: Option<CallerKey>, waiter: T) -> Place {
         let clock = self.clock;
         let queue = self.queue(lane);
@@ -86,7 +87,7 @@ impl<T> Lanes<T> {
         }
     }
 
-    /// How many turns come before that of a call that enters now, if nobody else comes.
+    /// Number of turns before that of a call that enters now, if nobody else comes.
     pub(super) fn ahead(&self, lane: Lane, caller: Option<CallerKey>) -> usize {
         let own = self.queues.iter().find(|queue| queue.lane == lane);
         let Some(own) = own else { return 0 };
@@ -113,7 +114,7 @@ impl<T> Queue<T> {
         if self.waiters.is_empty() { self.served.max(clock) + stride(self.lane) } else { self.tag }
     }
 
-    /// How many turns of this lane come before the one of `other` that is due at `due`.
+    /// Number of turns of this lane before the one of `other` that is due at `due`.
     fn turns_before(&self, due: u64, other: Lane) -> usize {
         let yields = u64::from((self.lane as usize) > other as usize);
         let Some(left) = due.checked_sub(self.tag + yields) else { return 0 };

@@ -1,5 +1,5 @@
-//! Pace: token bucket, adaptive rate and gate in one, which say when the next attempt may leave. Pure, driven by `now`; the
-//! queue is before it ([`super::queue`]).
+//! Pace: token bucket, adaptive rate and gate in one, which say when the next attempt may leave. Pure, driven by `now`;
+//! the queue is before it ([`super::queue`]).
 
 use super::adaptive::AdaptiveRate;
 use super::bucket::TokenBucket;
@@ -8,7 +8,7 @@ use super::limits::Limits;
 use super::outcome::Outcome;
 use tokio::time::{Duration, Instant};
 
-/// How long an overloaded API server is left alone if it does not say: as long as API Priority and Fairness asks for at
+/// Pause for an overloaded API server that does not name one: as long as API Priority and Fairness asks for at
 /// first.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -32,7 +32,7 @@ pub(super) struct Hold {
     pub(super) until: Option<Instant>,
 }
 
-/// What an outcome has changed.
+/// Change that an outcome has made.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Change {
     /// Nothing that is worth telling.
@@ -116,9 +116,9 @@ impl Pace {
         bucket.peek(now).map_err(|until| Hold { closed: None, until: Some(until) })
     }
 
-    /// How much later than it could an attempt should leave, up to half the time between two: replicas that share what an
-    /// API server gives would otherwise fall into step, and the same ones always find its last seat. `spread`, from 0 to
-    /// 1, is chance. Nothing at the ceiling, where nothing is shared.
+    /// Delay by which an attempt should leave later than it could, up to half the time between two: replicas that share
+    /// what an API server gives would otherwise fall into step, and the same ones always find its last seat. `spread`,
+    /// from 0 to 1, is chance. Nothing at the ceiling, where nothing is shared.
     pub(super) fn stagger(&self, spread: f64) -> Duration {
         let shared = self.rated.as_ref().filter(|(_, adaptive)| !adaptive.is_at_ceiling());
         shared.map_or(Duration::ZERO, |(_, adaptive)| Duration::from_secs_f64(spread * 0.5 / adaptive.rate()))
@@ -179,7 +179,7 @@ impl Pace {
         }
     }
 
-    /// How long it takes until `tokens` more attempts may have left, and what it is that holds them up.
+    /// Time until `tokens` more attempts may have left, and the reason of the gate if it holds them up.
     pub(super) fn wait_for(&mut self, tokens: usize, now: Instant) -> (Duration, Option<Closed>) {
         let closed = self.gate.check(now).err();
         let opens = closed.and_then(|(_, opens)| opens).unwrap_or(now).saturating_duration_since(now);

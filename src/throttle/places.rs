@@ -1,9 +1,9 @@
 //! Places: how many calls of each lane may be under way at the same time. Pure.
 //!
-//! A call that hangs keeps its place until its time-out, so all places taken by frozen writes would mean that nothing can be
-//! read, and the other way round. Of eight places, one is kept for writes and two for reads: writes hold at most six (at 100 ms
-//! each these are 60 a second, more than the default `throttle.qps`), reads at most seven, and bulk, which can wait for
-//! either, at most five.
+//! A call that hangs keeps its place until its time-out, so all places taken by frozen writes would mean that nothing
+//! can be read, and the other way round. Of eight places, one is kept for writes and two for reads: writes hold at most
+//! six (at 100 ms each these are 60 a second, more than the default `throttle.qps`), reads at most seven, and bulk,
+//! which can wait for either, at most five.
 
 use crate::call::Lane;
 
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use Lane::{Bulk, Read, Write};
 
-    /// How many of `lane` fit in beside those of `first`.
+    /// Number of calls of `lane` that fit in beside those of `first`.
     fn fit(places: &mut Places, lane: Lane) -> usize {
         (0..100)
             .take_while(|_| {

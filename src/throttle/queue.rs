@@ -9,7 +9,7 @@ use crate::call::Call;
 use tokio::sync::oneshot;
 use tokio::time::{Duration, Instant};
 
-/// How often the queue is searched at most for attempts that nobody wants any more: refusing must stay cheap.
+/// Shortest time between two searches for attempts that nobody wants any more: refusing must stay cheap.
 pub(super) const SEARCH_PERIOD: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
@@ -57,8 +57,8 @@ impl Queue {
         self.pace.retune(limits, now);
     }
 
-    /// Lets attempts go for as long as it can. Returns when the next one may go, if time alone holds it up; by then `spread`,
-    /// from 0 to 1, is chance.
+    /// Lets attempts go for as long as it can. Returns when the next one may go, if time alone holds it up; by then
+    /// `spread`, from 0 to 1, is chance.
     pub(super) fn serve(&mut self, now: Instant, spread: impl FnOnce() -> f64) -> Option<Instant> {
         while let Some(lane) = self.lanes.due(|lane| self.places.has_room(lane)) {
             if let Err(hold) = self.pace.check(now) {
@@ -80,7 +80,7 @@ impl Queue {
         None
     }
 
-    /// How long an attempt that comes now would wait, if nobody else comes, and the gate's reason if it is closed.
+    /// Wait of an attempt that comes now, if nobody else comes, and the gate's reason if it is closed.
     pub(super) fn wait_for(&mut self, call: &Call, now: Instant) -> (Duration, Option<Closed>) {
         self.pace.wait_for(self.lanes.ahead(call.lane(), call.turn_of()) + 1, now)
     }

@@ -7,7 +7,7 @@ use super::refused::{Refused, Why};
 use crate::telemetry::log_limiter::LogLimiter;
 use tokio::time::{Duration, Instant};
 
-/// How often each kind of line about the throttle is logged at most.
+/// Shortest time between two log lines of a kind.
 const LOG_PERIOD: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! Simulation of independent replicas against one API server that gives less than they want, on virtual time.
 //!
 //! The replicas are real [`Pace`]s; the API server is a token bucket with a second's worth of burst, answers within
-//! milliseconds, and says `Retry-After: 1` when it is empty. The table in the throttle's documentation has to show the outcome.
+//! milliseconds, and says `Retry-After: 1` when it is empty. The table in the throttle's documentation has to show the
+//! outcome.
 
 mod lanes;
 
@@ -12,10 +13,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use tokio::time::{Duration, Instant};
 
-/// What the API server gives to all replicas together in each phase, in calls per second.
+/// Capacity of the API server for all replicas together in each phase, in calls per second.
 const CAPACITY: [f64; 5] = [50.0, 25.0, 50.0, 25.0, 50.0];
 const PHASE: Duration = Duration::from_secs(120);
-/// What a phase's goodput does not count: the way from the last phase's capacity to this one's.
+/// Beginning of a phase that its goodput does not count: the way from the last phase's capacity to this one's.
 const SETTLING: Duration = Duration::from_secs(30);
 const MAX_IN_FLIGHT: usize = 8;
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -136,7 +137,7 @@ impl Outcomes {
         sum * sum / (self.replicas as f64 * got.iter().map(|calls| calls * calls).sum::<f64>())
     }
 
-    /// How long after the doubling that begins this phase a window of five seconds first sees 90 % of what there is.
+    /// Time after the doubling that begins this phase when a window of five seconds first sees 90 % of what there is.
     fn recovery(&self, phase: u32) -> f64 {
         let (doubled, window) = (PHASE * phase, Duration::from_secs(5));
         let mut ends = (5..=PHASE.as_secs()).map(|second| doubled + Duration::from_secs(second));

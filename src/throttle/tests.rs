@@ -38,7 +38,7 @@ async fn a_burst_passes_at_once_and_the_rest_at_the_rate() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_cannot_be_served_in_time_is_refused_at_once() {
+async fn attempts_that_cannot_go_in_time_are_refused_at_once() {
     let throttle = throttle(1.0, 1, 100);
     throttle.admit(&call_for(60), LIST).await.unwrap();
     let began = Instant::now();
@@ -87,7 +87,7 @@ async fn waiters_are_served_in_the_order_they_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_gives_up_costs_no_token() {
+async fn abandoned_waits_cost_no_token() {
     let throttle = throttle(1.0, 1, 100);
     throttle.admit(&call_for(60), LIST).await.unwrap();
     let gone = timeout_at(Instant::now() + Duration::from_millis(100), throttle.admit(&call_for(60), LIST)).await;
@@ -162,7 +162,7 @@ async fn a_fixed_rate_gives_way_to_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_api_server_is_probed_by_one_attempt_and_all_go_on_when_it_answers() {
+async fn a_dead_api_server_is_probed_by_one_attempt_at_a_time() {
     let throttle = throttle(1000.0, 1000, 8);
     for _ in 0..3 {
         end_with(&throttle, Outcome::NoAnswer).await;
@@ -267,7 +267,7 @@ async fn new_limits_count_for_those_who_wait_already() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn writes_wait_until_their_deadline_and_reads_for_as_long_as_the_setting_says() {
+async fn writes_wait_until_their_deadline_and_reads_up_to_max_wait() {
     let throttle = throttle(50.0, 100, 8);
     let began = Instant::now();
     let writes: Vec<_> = (0..1000)

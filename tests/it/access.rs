@@ -1,4 +1,4 @@
-//! Who may ask: tokens and their scopes, over every route there is.
+//! Access: tokens and their scopes, over every route there is.
 
 use crate::support::controller::{Answer, Controller, send};
 use crate::support::replica::{Replica, run, set, until};
@@ -59,7 +59,7 @@ fn refused(answer: &Answer, method: &str, status: u16, challenge: &str) {
 }
 
 #[tokio::test]
-async fn every_route_wants_a_token_that_is_good_for_it_and_a_refusal_costs_nothing() {
+async fn every_route_checks_the_scope_of_the_token_before_any_call() {
     let (_server, cluster, _secret, controller) = started(&[]).await;
     for path in paths() {
         for method in METHODS.into_iter().filter(|method| !is_open(method, &path)) {
@@ -93,7 +93,7 @@ async fn a_token_that_is_good_for_a_route_opens_it() {
 }
 
 #[tokio::test]
-async fn what_is_open_may_be_read_by_anybody_and_by_no_other_name() {
+async fn open_routes_need_no_token_under_their_exact_path_alone() {
     let (_server, _cluster, _secret, controller) = started(&[]).await;
     for path in ["/", "/openapi.json"] {
         for token in [None, Some(STRANGE), Some(READ)] {
@@ -203,7 +203,7 @@ async fn without_tokens_the_trail_names_nobody() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_tokens_and_certificates_is_told_at_once() {
+async fn faults_of_tokens_and_certificates_come_in_one_message() {
     let (_server, cluster) = sandboxed::start().await;
     for subcommand in ["serve", "check-config", "doctor", "sandbox"] {
         let (code, _, stderr) = run(|command, home| {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::{env, fs};
 
-/// What Helm made of the chart with these values, as `.ci/chart` describes them.
+/// Objects that Helm made of the chart with these values, as `.ci/chart` describes them.
 const RENDERED: [&str; 3] = ["default", "everything", "umbrella"];
 
 /// Names the file with the objects of all combinations of switches, where `.ci/chart` has just rendered them.
@@ -95,7 +95,7 @@ fn its_switches_render_what_the_other_kustomizations_have() {
 }
 
 #[test]
-fn its_versions_are_those_of_the_program_and_of_the_chart_that_it_replaces() {
+fn chart_versions_match_the_program_and_the_replaced_chart() {
     let chart: Value =
         serde_saphyr::from_str(&fs::read_to_string(repository().join("k8s/chart/Chart.yaml")).unwrap()).unwrap();
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));

@@ -24,7 +24,7 @@ on_every_cluster! {
 
 const RECORDING: &str = include_str!("contract/reference.json");
 
-/// Where we answer differently, on purpose. Besides these, everywhere: failures come in the envelope, with the recorded
+/// Intended differences of our answers. Besides these, everywhere: failures come in the envelope, with the recorded
 /// words as the message, and every content type is `application/json`.
 fn intended(id: &str) -> Option<Intended> {
     let refused = |tells| Some(Intended::Failure { status: 400, tells });
@@ -65,10 +65,10 @@ fn without_additions(data: &mut Value) {
     }
 }
 
-/// How many exchanges differ: all that [`intended`] names.
+/// Number of exchanges that differ: all that [`intended`] names.
 const INTENDED: usize = 12;
 
-/// Where we leave something else behind, on purpose: by exchange, the field of its object.
+/// Intended differences of the objects left behind: by exchange, the field of its object.
 fn intended_object(id: &str, object: &mut Value) {
     if id == "pod-create" {
         // Arguments used to be dropped.
@@ -193,7 +193,7 @@ async fn ask(controller: &Controller, request: &Request, fresh: bool) -> Answer 
     .await
 }
 
-/// What was done between two exchanges: the recording has it in its notes, or in the time that passed. True if it was
+/// Actions between two exchanges: the recording has them in its notes, or in the time that passed. True if there was one
 /// done past the controller, which cannot know of it.
 async fn prepare(cluster: &Cluster, controller: &Controller, id: &str) -> bool {
     match id {
@@ -224,7 +224,7 @@ async fn until_one_has_expired(controller: &Controller) {
     timeout(Duration::from_secs(10), expired).await.expect("the pod with a TTL of 1s expires");
 }
 
-/// What of the objects that a write left behind is not as recorded, a line for each field.
+/// Differences between the objects that a write left behind and the recorded ones, a line for each field.
 async fn compare_objects(cluster: &Cluster, exchange: &Exchange) -> Vec<String> {
     let mut differences = Vec::new();
     for (key, recorded) in &exchange.objects_after {
@@ -254,7 +254,7 @@ fn objects<K: Resource<DynamicType = ()>>(cluster: &Cluster) -> Api<DynamicObjec
     Api::namespaced_with(cluster.client(), cluster.namespace(), &ApiResource::erase::<K>(&()))
 }
 
-/// What the recording has of an object, without the addresses that the API server gave.
+/// The recorded object, without the addresses that the API server gave.
 fn comparable(object: &Value) -> Value {
     if object.is_null() {
         return Value::Null;
@@ -276,7 +276,7 @@ fn comparable(object: &Value) -> Value {
     })
 }
 
-/// What of the answer is not as recorded, a line for each field.
+/// Differences between the answer and the recorded one, a line for each field.
 fn compare(exchange: &Exchange, answer: &Answer) -> Vec<String> {
     let Response { status, body } = &exchange.response;
     let mut expected = if exchange.succeeded() {

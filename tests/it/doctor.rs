@@ -27,7 +27,7 @@ on_an_api_server! {
     a_certificate_of_a_stranger_is_told_as_one,
 }
 
-/// What the doctor says of a cluster, and how bad it is.
+/// The doctor's report on a cluster, and its severity.
 async fn examine(cluster: &Cluster, keys: &[(&str, &str)]) -> (Severity, String) {
     examine_at(cluster.kubeconfig_path(), cluster.namespace(), keys).await
 }
@@ -38,7 +38,7 @@ async fn examine_at(kubeconfig: &Path, namespace: &str, keys: &[(&str, &str)]) -
     (severity, String::from_utf8(report).unwrap())
 }
 
-/// What it says of an API server at `address` that is not there as it should be.
+/// Its report on an API server at `address` that is not there as it should be.
 async fn examine_address(address: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = folder.path().join("kubeconfig");

@@ -93,7 +93,7 @@ fn slow(answer: &str, key: &str) {
 }
 
 #[tokio::test]
-async fn a_head_that_stops_in_the_middle_is_answered_with_408_whichever_of_its_connection_it_is() {
+async fn an_incomplete_head_is_408_on_new_and_kept_connections() {
     let (_server, _cluster, controller) = started(&[SHORT]).await;
     let mut silent = Wire::to(&controller).await;
     slow(&silent.rest().await, "server.header_timeout_ms");
@@ -133,7 +133,7 @@ async fn an_idle_connection_and_a_slow_answer_outlive_the_time_for_a_head() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_answered_with_408_and_the_connection_closed() {
+async fn a_missing_body_is_408_and_closes_the_connection() {
     let (_server, _cluster, controller) = started(&[("server.body_timeout_ms", "300")]).await;
     for framing in ["content-length: 100\r\n\r\n{", "transfer-encoding: chunked\r\n\r\n1\r\n{\r\n"] {
         for earlier in 0..2 {
@@ -210,7 +210,7 @@ async fn a_request_too_many_is_refused_at_once_and_costs_nothing() {
 }
 
 #[tokio::test]
-async fn a_thousand_callers_of_a_hung_api_server_are_told_the_truth_and_livez_answers_meanwhile() {
+async fn a_thousand_callers_of_a_hung_api_server_are_answered_and_livez_too() {
     const CALLERS: usize = 1_000;
     let keys = [("server.request_deadline_ms", "5000"), ("server.max_waiting", "900"), ("throttle.qps", "1000")];
     let (server, _cluster, controller) = started(&keys).await;

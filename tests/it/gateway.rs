@@ -15,7 +15,7 @@ on_every_cluster! {
     lists_are_narrowed_by_environment_and_version,
     expired_instances_are_found_here_too,
     lists_share_the_memory_of_the_other_routes,
-    what_does_not_exist_is_404,
+    missing_objects_are_404,
     bad_questions_cost_nothing,
 }
 
@@ -257,7 +257,7 @@ async fn lists_share_the_memory_of_the_other_routes(cluster: Cluster) {
     }
 }
 
-async fn what_does_not_exist_is_404(cluster: Cluster) {
+async fn missing_objects_are_404(cluster: Cluster) {
     let controller = Controller::on(&cluster).await;
     for (path, words) in [
         ("/env-service/nope", r#"failed to get deployment failed: err is deployments.apps "nope" not found"#),

@@ -112,7 +112,7 @@ async fn an_instance_lives_and_dies_in_the_shapes_of_the_cli() {
 }
 
 #[tokio::test]
-async fn what_the_request_says_wins_over_what_envhub_says() {
+async fn requests_override_envhub() {
     let deploy = json!({
         "cpuRequest": "100m", "cpuLimit": "2", "port": 7001, "owner": "hub", "environment_variables": {"FROM": "hub"}
     });
@@ -143,7 +143,7 @@ async fn an_environment_that_cannot_be_deployed_is_told_and_costs_nothing() {
 }
 
 #[tokio::test]
-async fn what_envhub_does_is_told_apart() {
+async fn envhub_failures_are_told_apart() {
     let answer = |status, body: &str| Manner::Answer(status, body.to_owned());
     let large = format!(r#"{{"success":true,"data":{{"x":"{}"}}}}"#, "x".repeat(2 << 20));
     for (manner, status, tells) in [
@@ -204,7 +204,7 @@ async fn an_envhub_that_hangs_costs_a_caller_its_deadline() {
 }
 
 #[tokio::test]
-async fn without_an_envhub_a_create_says_which_setting_is_missing_and_the_rest_works() {
+async fn creates_without_envhub_name_the_missing_setting() {
     let (server, cluster) = sandboxed::start().await;
     let controller = Controller::on(&cluster).await;
     for path in ["/env-service", "/env-instance"] {

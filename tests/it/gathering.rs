@@ -67,7 +67,7 @@ async fn a_few_pollers_in_a_large_namespace_are_single_reads() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn names_that_do_not_exist_cost_a_list_and_are_told_as_the_api_server_tells_them() {
+async fn gathered_reads_of_missing_names_are_the_api_servers_404() {
     let (_server, cluster, controller) = started(0, 300).await;
     let none = (0..500).map(|n| format!("none-{n}")).collect::<Vec<_>>();
     for answer in get_all(&controller, "/pods", &none).await {

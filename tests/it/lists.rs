@@ -72,7 +72,7 @@ fn without_time_of_reading(mut body: Value) -> Value {
     body
 }
 
-/// What a stand-in for the API server says.
+/// Answers of a stand-in for the API server.
 enum Reply {
     Whole {
         status: u16,

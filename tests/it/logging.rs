@@ -1,4 +1,4 @@
-//! What the process logs: as text, as JSON, down to which level.
+//! Log lines of the process: as text, as JSON, down to which level.
 
 use crate::support::replica::{PATIENCE, Replica, controller, listeners, set};
 use crate::support::sandboxed;

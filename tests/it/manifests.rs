@@ -1,4 +1,4 @@
-//! What operators apply: every object below `k8s/` is one that Kubernetes has, kustomize finds its files, and the
+//! Manifests: every object below `k8s/` is one that Kubernetes has, kustomize finds its files, and the
 //! numbers of the Deployment agree with the settings that it mounts.
 
 use crate::support::kinds::{expect_known, lossless};
@@ -20,10 +20,10 @@ const APPLICABLE: [&str; 4] = ["base", "ha", "monitoring", "apf"];
 const MOUNTED_CONFIG: &str = "base/controller.yaml";
 const MOUNTED_TEMPLATES: &str = "base/pod-templates/";
 
-/// What the Deployment says in place of an image.
+/// Placeholder of the Deployment for an image.
 const NO_IMAGE: &str = "image: aenv-controller";
 
-/// What matters here of the Deployment that AEnvironment's chart renders.
+/// Fields that matter here of the Deployment that AEnvironment's chart renders.
 const CHART: &str = "
 apiVersion: apps/v1
 kind: Deployment
@@ -122,7 +122,7 @@ fn monitoring_closes_no_port() {
 }
 
 #[test]
-fn what_is_mounted_are_the_defaults() {
+fn mounted_settings_are_the_defaults() {
     let same = |copy: &str, original: &Path| {
         let command = format!("cp {} k8s/{copy}", original.strip_prefix(repository()).unwrap().display());
         let copied = fs::read_to_string(folder().join(copy)).unwrap();
@@ -138,7 +138,7 @@ fn what_is_mounted_are_the_defaults() {
     assert_eq!(files().iter().filter(|path| path.starts_with(MOUNTED_TEMPLATES)).count(), templates);
 }
 
-/// What the Deployment's arguments mean, with the file that it mounts.
+/// Settings of the Deployment's arguments, with the file that it mounts.
 fn deployed_settings(container: &Value) -> Settings {
     let args = at(container, "/args").as_array().unwrap().iter().map(|arg| arg.as_str().unwrap().to_owned());
     let mounts = [("config", "/etc/aenv/config"), ("pod-templates", "/etc/aenv/pod-templates")];
@@ -251,7 +251,7 @@ fn the_drop_in_changes_the_charts_deployment() {
     );
 }
 
-/// What `kubectl kustomize` makes of a folder; `None`, and a line on stderr, without kubectl.
+/// Output of `kubectl kustomize` for a folder; `None`, and a line on stderr, without kubectl.
 fn kustomize(folder: &Path) -> Option<String> {
     let Ok(output) = Command::new("kubectl").arg("kustomize").arg(folder).output() else {
         // Not `eprintln!`, whose words the test runner keeps to itself.

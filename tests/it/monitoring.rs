@@ -1,4 +1,4 @@
-//! What dashboards, alerts and the autoscaler ask for is what `/metrics` has: names and labels.
+//! Dashboards, alerts and the autoscaler ask for names and labels that `/metrics` has.
 
 use crate::support::controller::Controller;
 use crate::support::manifest::{at, folder, object};
@@ -10,7 +10,7 @@ use std::fs;
 /// Metrics, each with its labels.
 type Metrics = BTreeMap<String, BTreeSet<String>>;
 
-/// What Prometheus says of every target.
+/// Labels that Prometheus adds to every target.
 const OF_TARGETS: [&str; 3] = ["namespace", "pod", "job"];
 
 #[tokio::test]
@@ -62,7 +62,7 @@ fn expressions() -> Vec<(String, String)> {
     found
 }
 
-/// What a controller shows that has been asked this and that, by the names of its series.
+/// Series of a controller that has been asked this and that, by their names.
 async fn known() -> Metrics {
     let (_server, cluster) = sandboxed::start().await;
     let controller = Controller::on(&cluster).await;
@@ -77,7 +77,7 @@ async fn known() -> Metrics {
     known
 }
 
-/// What an expression of PromQL names; all that is needed of its grammar.
+/// Names in an expression of PromQL; all that is needed of its grammar.
 #[derive(Default)]
 struct Asked {
     metrics: BTreeSet<String>,

@@ -87,7 +87,7 @@ async fn an_error_is_not_remembered() {
 }
 
 #[tokio::test]
-async fn what_the_api_server_says_is_mapped_truthfully() {
+async fn upstream_statuses_are_mapped_truthfully() {
     let (server, _cluster, controller) = started(&[("retry.max_attempts", "1")]).await;
     for (theirs, ours) in
         [(401, 502), (403, 502), (409, 409), (422, 422), (429, 503), (500, 502), (502, 502), (503, 503), (504, 504)]
@@ -167,7 +167,7 @@ async fn an_api_server_that_has_just_come_back_may_not_know_our_rights_yet() {
 }
 
 #[tokio::test]
-async fn impatient_callers_of_a_hung_api_server_cost_one_fetch_and_the_last_is_served() {
+async fn impatient_callers_of_a_hung_api_server_share_a_fetch() {
     let (server, cluster, controller) = started(&[]).await;
     server.set_faults(Faults { hang: true, ..Faults::default() });
     let callers: Vec<_> = (0..200)

@@ -1,6 +1,6 @@
 //! `/` and `/status`: what a browser is given, and that neither asks the API server anything.
 //!
-//! What the page does with it, in a real browser, is `.ci/page`'s to see.
+//! Its behaviour in a real browser is `.ci/page`'s to check.
 
 use crate::support::controller::{Controller, send};
 use crate::support::{Cluster, on_every_cluster, sandboxed};

@@ -11,7 +11,7 @@ use tokio::time::{Duration, sleep};
 on_every_cluster! {
     a_list_is_one_call,
     no_pods_are_an_empty_list,
-    one_pod_is_one_call,
+    get_pod_is_a_single_call,
     a_pod_that_does_not_exist_is_the_api_servers_404_for_a_second_at_most,
     lists_are_narrowed_by_what_is_asked,
     the_api_server_narrows_and_only_what_is_asked_for_is_sent,
@@ -79,7 +79,7 @@ async fn no_pods_are_an_empty_list(cluster: Cluster) {
     }
 }
 
-async fn one_pod_is_one_call(cluster: Cluster) {
+async fn get_pod_is_a_single_call(cluster: Cluster) {
     let labelled = seed::pod("weather-3ue90w").env("weather").version("1.0.2").owner("jun").ttl("30m");
     labelled.phase("Running").ip("10.1.0.7").create(&cluster).await;
     seed::pod("bare").create(&cluster).await;

@@ -1,4 +1,4 @@
-//! How much is asked of an API server that is short of room, fails or is gone, and in which order. These need faults on
+//! Pressure on an API server that is short of room, fails or is gone, and the order of the calls. These need faults on
 //! demand and run on the sandbox alone.
 
 use crate::support::controller::{Answer, Controller, send};
@@ -74,7 +74,7 @@ fn rows(answer: &Answer) -> usize {
 const LISTS: [&str; 4] = ["/services", "/pods", "/pods?envName=weather", "/env-service/weather/list"];
 
 #[tokio::test]
-async fn a_flapping_and_then_overloaded_api_server_costs_no_list_that_was_known_and_few_calls() {
+async fn known_lists_survive_a_flapping_and_overloaded_api_server() {
     let keys = [
         ("memo.list_ttl_ms", "0"),
         ("memo.patience_ms", "200"),
@@ -145,7 +145,7 @@ async fn many_failing_questions_are_hardly_more_attempts() {
 }
 
 #[tokio::test]
-async fn a_dead_api_server_is_probed_however_many_questions_there_are_and_each_is_told() {
+async fn a_dead_api_server_is_probed_and_every_caller_answered() {
     let keys = [("throttle.max_wait_ms", "1000"), ("throttle.qps", "1000"), ("throttle.burst", "1000")];
     let (server, cluster, controller) = started(&keys).await;
     server.set_faults(Faults { outage: true, ..Faults::default() });
@@ -214,7 +214,7 @@ async fn successes(replicas: &[Replica]) -> Vec<f64> {
 }
 
 #[tokio::test]
-async fn replicas_that_know_nothing_of_each_other_leave_each_other_room_and_fail_no_list() {
+async fn replicas_share_a_limited_api_server_without_failed_lists() {
     let (server, cluster) = sandboxed::start_with_weather().await;
     for n in 0..8 {
         seed::pod(format!("owned-{n}")).env("weather").owner(&format!("owner-{n}")).create(&cluster).await;

@@ -142,7 +142,7 @@ async fn bad_usage_is_64_and_to_ask_for_help_is_none() {
 }
 
 #[tokio::test]
-async fn what_check_config_prints_is_a_settings_file() {
+async fn check_config_prints_a_settings_file() {
     let (code, printed, stderr) = run(|command, _| {
         command.args(["check-config", "--qps", "7.5", "--burst", "9", "--namespace", "elsewhere"]);
         command.env("SERVICE_DOMAIN_SUFFIX", "svc.example.com");
@@ -206,7 +206,7 @@ async fn an_unknown_flag_is_a_warning_that_only_check_config_refuses() {
 }
 
 #[tokio::test]
-async fn objects_live_where_the_template_says_and_a_namespace_flag_that_differs_is_warned_of() {
+async fn the_templates_namespace_wins_over_a_flag_with_a_warning() {
     let (_server, cluster) = sandboxed::start().await;
     let folder = tempfile::tempdir().unwrap();
     let pod = format!(
@@ -359,7 +359,7 @@ async fn the_sandbox_is_counted_and_made_faulty_at_the_controllers_port() {
 }
 
 #[tokio::test]
-async fn every_write_is_in_the_audit_trail_and_no_value_of_a_variable_is_in_the_log() {
+async fn every_write_is_audited_without_values_of_variables() {
     const SECRET: &str = "hunter2-of-mira";
     let (server, cluster) = sandboxed::start().await;
     let replica = Replica::start(|command| {

@@ -1,4 +1,4 @@
-//! What the controller may do: with the rights that `k8s/base` grants every route works, and each of them is used.
+//! Rights of the controller: with those that `k8s/base` grants every route works, and each of them is used.
 //! Only a real API server can tell.
 
 use crate::support::controller::{Controller, send};
@@ -16,13 +16,13 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 on_an_api_server! {
-    the_api_server_lets_every_route_work_with_the_granted_rights_and_sees_each_of_them_used,
+    granted_rights_are_sufficient_and_all_used,
 }
 
 /// A right, or a call that needs it: verb, API group, resource.
 type Right = (String, String, String);
 
-async fn the_api_server_lets_every_route_work_with_the_granted_rights_and_sees_each_of_them_used() {
+async fn granted_rights_are_sufficient_and_all_used() {
     let server = ApiServer::shared().await;
     let cluster = deployed(server).await;
     go_through_every_route(&cluster).await;

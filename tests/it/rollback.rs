@@ -52,7 +52,7 @@ impl Wanted {
         })
     }
 
-    /// How many calls come before the create of this step.
+    /// Number of calls before the create of this step.
     fn calls_before(self, step: &str) -> u64 {
         let creates = self.steps.iter().position(|known| *known == step).unwrap() as u64;
         // The claim is looked for before it is made.
@@ -117,7 +117,7 @@ fn create(resource: &str) -> Rule {
     Rule { verb: Some("create".into()), resource: Some(resource.into()), ..Rule::default() }
 }
 
-/// What can happen to a create, the status that it leads to, and how many attempts there are.
+/// Faults that a create can meet, the status that each leads to, and the number of attempts.
 fn troubles(resource: &str) -> Vec<(&'static str, Rule, u16, &'static str)> {
     let rule = || create(resource);
     vec![
@@ -185,7 +185,7 @@ async fn a_claim_that_cannot_be_looked_for_is_not_made() {
 }
 
 #[tokio::test]
-async fn what_was_there_before_is_never_removed() {
+async fn rollback_removes_nothing_that_was_there_before() {
     // A claim of that name, and of another size; found by the look, or only by the create.
     for hidden in [None, Some(404)] {
         for (step, rule) in [
@@ -248,7 +248,7 @@ async fn a_caller_that_hangs_up_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_claim_that_is_refused_for_another_conflict_is_not_taken_for_one_that_exists() {
+async fn other_conflicts_on_a_claim_do_not_count_as_existing() {
     let scene = Scene::set(&[]).await;
     let quota = Rule { status: Some(409), reason: Some("Conflict".into()), ..create("persistentvolumeclaims") };
     scene.rules([quota]);

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 /// Longer than the load balancer below takes to notice, several times over.
 const KEYS: [(&str, &str); 1] = [("server.lame_duck_ms", "1500")];
 
-/// What a load balancer knows: where the API of each replica is, and whether it was ready a moment ago.
+/// Knowledge of a load balancer: where the API of each replica is, and whether it was ready a moment ago.
 #[derive(Clone, Default)]
 struct Balancer(Arc<Mutex<Vec<(SocketAddr, SocketAddr)>>>);
 

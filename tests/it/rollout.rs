@@ -43,7 +43,7 @@ where
     api.list(&ListParams::default()).await.unwrap().items
 }
 
-/// What a kubelet would say of so many of the pods.
+/// The statuses that a kubelet would give to so many of the pods.
 async fn make_ready(cluster: &Cluster, number: usize) {
     let pods = Api::<Pod>::namespaced(cluster.client(), cluster.namespace());
     let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});

@@ -15,8 +15,8 @@ on_every_cluster! {
     the_watch_cache_plan_is_one_call_a_list,
     an_unlabelled_deployment_is_of_the_environment_in_its_name,
     a_failed_rollout_is_said,
-    one_service_is_two_calls,
-    a_service_that_does_not_exist_is_the_api_servers_404_for_a_second_at_most,
+    get_service_is_two_calls,
+    absence_of_a_service_is_remembered_for_a_second_at_most,
     cold_callers_at_once_share_one_fetch,
     answers_are_remembered_until_no_cache,
     a_list_answers_narrower_questions,
@@ -163,7 +163,7 @@ async fn a_failed_rollout_is_said(cluster: Cluster) {
     assert_eq!(controller.ids("/services?status=Failed").await, ["refused", "stuck"]);
 }
 
-async fn one_service_is_two_calls(cluster: Cluster) {
+async fn get_service_is_two_calls(cluster: Cluster) {
     seed::deployment("weather-main").env("weather").env_var("K", "v").available(1).create(&cluster).await;
     seed::service("weather-main", 9000).create(&cluster).await;
     let controller = Controller::on(&cluster).await;
@@ -177,7 +177,7 @@ async fn one_service_is_two_calls(cluster: Cluster) {
     assert_eq!((calls.of("get", "deployments"), calls.of("get", "services"), calls.total), (1, 1, 2));
 }
 
-async fn a_service_that_does_not_exist_is_the_api_servers_404_for_a_second_at_most(cluster: Cluster) {
+async fn absence_of_a_service_is_remembered_for_a_second_at_most(cluster: Cluster) {
     let controller = Controller::on(&cluster).await;
     controller.rows("/services").await;
     let answer = controller.get("/services/nope").await;

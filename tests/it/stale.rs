@@ -89,7 +89,7 @@ fn timeless(body: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_was_answered_once_is_answered_through_any_outage_and_says_how_old_it_is() {
+async fn known_lists_are_answered_stale_through_any_outage() {
     let (server, cluster, controller) = started(&[]).await;
     for (n, trouble) in
         [outage(), hang(), answering(429), answering(500), answering(503), answering(504)].into_iter().enumerate()
@@ -121,7 +121,7 @@ async fn what_was_answered_once_is_answered_through_any_outage_and_says_how_old_
 }
 
 #[tokio::test]
-async fn what_the_api_server_denies_is_denied_and_not_told_from_memory_later() {
+async fn denied_lists_are_not_answered_stale() {
     let (server, _cluster, controller) = started(&[ONCE, ("memo.patience_ms", "600000")]).await;
     for (path, theirs, ours) in [
         ("/services", 401, 502),
@@ -198,7 +198,7 @@ async fn a_question_that_was_never_answered_is_answered_with_the_truth() {
 }
 
 #[tokio::test]
-async fn while_the_api_server_wants_to_be_left_alone_it_is_and_old_answers_are_given_at_once() {
+async fn retry_after_is_respected_while_stale_answers_are_given() {
     // Whoever waits for the API server waits for much longer than this test.
     let waits = [
         ("memo.patience_ms", "600000"),
@@ -227,7 +227,7 @@ async fn while_the_api_server_wants_to_be_left_alone_it_is_and_old_answers_are_g
 }
 
 #[tokio::test]
-async fn a_little_too_old_an_answer_is_given_at_once_with_one_fetch_behind_it_and_none_if_nobody_asks() {
+async fn revalidation_answers_at_once_and_fetches_once_behind() {
     let keys = [("memo.list_ttl_ms", "50"), ("memo.revalidate_ms", "3600000")];
     let (server, cluster, controller) = started(&keys).await;
     let known = renewed(&controller, "/pods").await;

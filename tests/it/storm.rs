@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 on_an_api_server! {
-    a_storm_of_a_neighbour_in_the_same_priority_level_costs_no_list_that_was_known,
+    known_lists_survive_a_storm_in_the_same_priority_level,
     a_frozen_api_server_is_asked_little_and_whoever_can_be_answered_is,
     a_killed_api_server_that_comes_back_costs_no_list_that_was_known,
     every_call_says_for_how_long_its_answer_is_of_use,
@@ -47,7 +47,7 @@ async fn renew(controller: &Controller) {
     }
 }
 
-/// What callers of [`LISTS`] are told who ask for `time`. Each of them must get its list.
+/// Answers to callers of [`LISTS`] who ask for `time`. Each of them must get its list.
 fn callers(controller: &Controller, time: Duration) -> impl Future<Output = Vec<Answer>> + use<> {
     let ask = controller.asker();
     async move {
@@ -115,12 +115,12 @@ impl Storm {
     }
 }
 
-/// How often the API server has told this controller's account that it asks too much.
+/// Number of times that the API server has told this controller's account that it asks too much.
 fn rejected(cluster: &Cluster) -> u64 {
     cluster.calls().by.iter().filter(|call| call.code == 429).map(|call| call.count).sum()
 }
 
-async fn a_storm_of_a_neighbour_in_the_same_priority_level_costs_no_list_that_was_known() {
+async fn known_lists_survive_a_storm_in_the_same_priority_level() {
     let server = ApiServer::own().await;
     let (ours, theirs) = (guest(&server).await, guest(&server).await);
     seed::weather(&ours).await;

@@ -116,7 +116,7 @@ async fn a_handshake_under_way_does_not_hold_up_the_end() {
 }
 
 #[tokio::test]
-async fn where_callers_need_a_certificate_only_one_of_their_authority_will_do() {
+async fn client_certificates_must_be_of_the_configured_authority() {
     let scene = Scene::with(|secret| vec![("tls.client_ca_file", secret.path("ca.crt"))], &[]).await;
     let addr = scene.controller.api_addr();
     let stranger = Authority::new().issue();
@@ -141,7 +141,7 @@ async fn a_certificate_and_a_token_can_both_be_needed() {
 }
 
 #[tokio::test]
-async fn a_renewed_certificate_is_that_of_new_connections_and_a_broken_one_changes_nothing() {
+async fn new_connections_get_the_renewed_certificate_and_never_a_broken_one() {
     let mut scene = Scene::start(&[]).await;
     let mut old = scene.connect().await;
     let (first, renewed) = (scene.pair.der().clone(), scene.authority.issue());

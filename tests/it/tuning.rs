@@ -42,7 +42,7 @@ impl Scene {
         publish(self.folder.path(), yaml);
     }
 
-    /// How many reloads came out like this.
+    /// Number of reloads with this outcome.
     async fn reloads(&self, outcome: &str) -> u64 {
         let name = format!("aenv_controller_settings_reloads_total{{outcome=\"{outcome}\"}}");
         metric(&self.replica, &name).await.unwrap().parse().unwrap()

@@ -1,4 +1,4 @@
-//! What writes leave behind, and what reads show after them.
+//! Writes: the objects that they leave behind, and the reads after them.
 
 use crate::support::controller::{Controller, send};
 use crate::support::{Cluster, on_every_cluster, sandboxed, seed, stock};
@@ -449,7 +449,7 @@ async fn a_list_that_began_before_a_write_does_not_bring_the_old_state_back() {
 }
 
 #[tokio::test]
-async fn a_read_of_one_that_began_before_a_write_does_not_bring_the_old_state_back() {
+async fn reads_that_began_before_a_write_do_not_restore_the_old_state() {
     let (server, cluster) = sandboxed::start().await;
     seed::deployment("tides-live").env("tides").replicas(1).create(&cluster).await;
     seed::service("tides-live", 7443).create(&cluster).await;

@@ -26,7 +26,7 @@ pub(crate) enum NameKind {
     Mention,
 }
 
-/// What one file says.
+/// Names of one file.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     pub(crate) names: Vec<Name>,

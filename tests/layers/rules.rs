@@ -15,9 +15,26 @@ pub(crate) struct Rules {
 /// Every room.
 pub(crate) const ANY: &[&str] = &["*"];
 
+/// The rooms below services and instances.
+const OBJECTS: &[&str] = &[
+    "aenv::container",
+    "aenv::environment",
+    "aenv::gateway",
+    "aenv::labels",
+    "aenv::once_only",
+    "aenv::rows",
+    "aenv::sweep",
+    "aenv::templates",
+    "aenv::warnings",
+    "call",
+    "cluster",
+    "memo",
+    "syntax",
+];
+
 pub(crate) const RULES: Rules = Rules {
     arrows: &[
-        ("main", &["app", "config", "sandbox", "telemetry"]),
+        ("main", &["app", "config", "doctor", "sandbox", "telemetry"]),
         ("app", ANY),
         ("doctor", &["call", "cluster", "throttle"]),
         (
@@ -44,42 +61,8 @@ pub(crate) const RULES: Rules = Rules {
             ],
         ),
         ("aenv", &[]),
-        (
-            "aenv::services",
-            &[
-                "aenv::container",
-                "aenv::environment",
-                "aenv::gateway",
-                "aenv::labels",
-                "aenv::once_only",
-                "aenv::rows",
-                "aenv::sweep",
-                "aenv::templates",
-                "aenv::warnings",
-                "call",
-                "cluster",
-                "memo",
-                "syntax",
-            ],
-        ),
-        (
-            "aenv::instances",
-            &[
-                "aenv::container",
-                "aenv::environment",
-                "aenv::gateway",
-                "aenv::labels",
-                "aenv::once_only",
-                "aenv::rows",
-                "aenv::sweep",
-                "aenv::templates",
-                "aenv::warnings",
-                "call",
-                "cluster",
-                "memo",
-                "syntax",
-            ],
-        ),
+        ("aenv::services", OBJECTS),
+        ("aenv::instances", OBJECTS),
         ("aenv::gateway", &[]),
         ("aenv::environment", &["aenv::labels", "aenv::warnings", "syntax"]),
         ("aenv::labels", &["syntax"]),

@@ -10,7 +10,7 @@ use crate::names::{Name, NameKind, Names};
 /// The name by which the binary knows the library.
 const LIBRARY: &str = "aenv_controller";
 
-/// How often one name is followed: longer chains of re-exports do not exist.
+/// Most steps in which one name is followed: longer chains of re-exports do not exist.
 const MOST_STEPS: usize = 16;
 
 /// A crate's shipped code: the files that its roots reach outside of tests.
@@ -20,7 +20,7 @@ pub(crate) struct Source {
     /// Those and the inline ones.
     modules: BTreeSet<Vec<String>>,
     names: Vec<(String, Name)>,
-    /// What `use` made known in a module, as it was written there.
+    /// Names that `use` made known in a module, as they were written there.
     aliases: BTreeMap<(Vec<String>, String), Vec<String>>,
 }
 

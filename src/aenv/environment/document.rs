@@ -61,7 +61,7 @@ pub(super) enum Json {
 }
 
 impl Json {
-    /// What sort of value it is, for a message that does not tell which.
+    /// Type of the value, for a message that does not tell it.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_read_says_where_and_why() {
+    fn unreadable_bodies_are_refused_with_place_and_cause() {
         let deep = [b"{\"a\":".as_slice(), &b"[".repeat(100_000)].concat();
         let cases: [(&[u8], &str); 14] = [
             (b"", "it is empty, give a JSON object"),

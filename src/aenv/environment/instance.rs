@@ -26,9 +26,9 @@ pub(crate) struct InstanceSpec {
     pub version: Option<LabelValue>,
     /// The person or team that it belongs to.
     pub owner: Option<LabelValue>,
-    /// How long it may live, a Go duration. `None`: for ever.
+    /// Time to live, a Go duration. `None`: for ever.
     pub ttl: Option<LabelValue>,
-    /// How its name begins.
+    /// Beginning of its name.
     pub name: NamePrefix,
     /// The template of its pod; one of those that are known.
     pub template: TemplateName,

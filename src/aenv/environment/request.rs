@@ -20,7 +20,7 @@ impl CreateRequest {
     /// Reads the body of a request. Its settings are checked by whoever makes a spec of it.
     ///
     /// # Errors
-    /// What is wrong with the body as such, with `envName`, or with `datasource`.
+    /// Faults of the body as such, of `envName`, or of `datasource`.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Faults> {
         let body = Document::parse(body)?;
         let wrong = |problem: String| Faults::from(Fault::at("envName", problem));

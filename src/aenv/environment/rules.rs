@@ -78,7 +78,7 @@ fn word<T>(field: &Field<'_>, check: impl FnOnce(&str) -> Result<T, Invalid>) ->
     Ok(check(field.text()?).map_err(|why| field.refused(why))?)
 }
 
-/// How many pods: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/deployment-v1/#DeploymentSpec>.
+/// Number of pods: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/deployment-v1/#DeploymentSpec>.
 pub(super) fn replicas(field: &Field<'_>, warnings: &mut Warnings) -> Result<i32, Faults> {
     let number = field.whole(0..=REPLICAS_MAX.into(), warnings)?;
     Ok(i32::try_from(number).unwrap_or(REPLICAS_MAX))
@@ -118,7 +118,7 @@ pub(super) fn storage_size(field: &Field<'_>, warnings: &mut Warnings) -> Result
     Ok(size)
 }
 
-/// How resources are decided. Only the word `autoscale` means something.
+/// Mode of resources. Only the word `autoscale` means something.
 pub(super) fn resource(field: &Field<'_>, warnings: &mut Warnings) -> Result<String, Faults> {
     Ok(field.text().map(str::to_owned).unwrap_or_else(|_| {
         warnings.push(field.told("is ignored, the only word that means something is \"autoscale\""));
@@ -167,7 +167,7 @@ pub(super) fn image_artifact(field: &Field<'_>, warnings: &mut Warnings) -> Resu
     Ok(None)
 }
 
-/// Where a volume is mounted: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#volumes-1>.
+/// Mount path of a volume: <https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#volumes-1>.
 pub(super) fn mount_path(field: &Field<'_>, _: &mut Warnings) -> Result<String, Faults> {
     let path = field.text()?;
     if !path.starts_with('/') || path.contains(|c: char| c == ':' || c.is_control()) {

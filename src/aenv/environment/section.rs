@@ -10,13 +10,13 @@ use crate::syntax::{Fault, Faults};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Where EnvHub's clients put the deploy settings; the first one that is there counts.
+/// Keys under which EnvHub's clients put the deploy settings; the first one that is there counts.
 const DEPLOY_SETTINGS: [&str; 2] = ["deployConfig", "deploy_config"];
 
 /// The fields of one object of the body, the faults found in them, and the warnings about them.
 #[derive(Debug, Default)]
 pub(super) struct Section<'a> {
-    /// What stands before the names of the fields.
+    /// Prefix of the fields' names.
     prefix: &'static str,
     members: Option<&'a Object>,
     /// The fields of a request of the CLI, which come before those of `members`.

@@ -31,7 +31,7 @@ pub(crate) struct ServiceSpec {
     pub name: ServiceName,
     /// The image of every container. `None`: the template's.
     pub image: Option<String>,
-    /// How many pods; not negative.
+    /// Number of pods; not negative.
     pub replicas: i32,
     /// The Service's port, and the one that it leads to. `None`: the template's.
     pub port: Option<u16>,
@@ -39,7 +39,7 @@ pub(crate) struct ServiceSpec {
     pub variables: BTreeMap<String, String>,
     /// The resources of every container.
     pub resources: Resources,
-    /// Where the volume called `data` is mounted.
+    /// Mount path of the volume called `data`.
     pub mount_path: String,
     /// The claim behind that volume. `None`: there is none, and the template's is left out.
     pub storage: Option<Storage>,
@@ -47,7 +47,7 @@ pub(crate) struct ServiceSpec {
     pub labels: CallerLabels,
 }
 
-/// What the templates of a service have, as far as a body may do without it or must respect it.
+/// Facts about the templates of a service, as far as a body may do without them or must respect them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ServiceTemplate<'a> {
     /// True if every container has an image.

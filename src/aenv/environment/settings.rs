@@ -24,7 +24,7 @@ pub(super) struct Setting<T> {
     pub(super) schema: fn() -> RefOr<Schema>,
 }
 
-/// What a declaration says without the type of the value.
+/// Declaration without the type of the value.
 pub(super) trait Declared {
     fn name(&self) -> &'static str;
     fn cli(&self) -> Option<&'static str>;
@@ -45,10 +45,10 @@ impl<T> Declared for Setting<T> {
     }
 }
 
-/// What a name of an image looks like.
+/// Pattern of an image's name.
 const IMAGE_PATTERN: &str = r"^[^\s\x00-\x1f\x7f-\x9f]+$";
 
-/// What a Go duration above zero looks like.
+/// Pattern of a Go duration above zero.
 const TTL_PATTERN: &str = "^[0-9]+([.][0-9]*)?(ns|us|ms|s|m|h)(([0-9]+([.][0-9]*)?|[.][0-9]+)(ns|us|ms|s|m|h))*$";
 
 pub(super) const NAME: Setting<LabelValue> = Setting {

@@ -1,4 +1,4 @@
-//! Where a create comes from: a body of its own, or a request of the CLI together with EnvHub's description.
+//! Source of a create: a body of its own, or a request of the CLI together with EnvHub's description.
 
 use super::document::Document;
 use super::request::CreateRequest;
@@ -6,7 +6,7 @@ use super::section::Section;
 use super::settings::{ARTIFACTS, NAME, VERSION};
 use crate::syntax::LabelValue;
 
-/// What a spec is read from.
+/// Source of a spec.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
     document: Option<&'a Document>,

@@ -55,7 +55,7 @@ fn warned<T: std::fmt::Debug>(read: Result<(T, Warnings), Faults>) -> (T, String
     (spec, warnings.iter().collect::<Vec<_>>().join("; "))
 }
 
-/// What a body that needs no warning is read as.
+/// The spec of a body that needs no warning.
 #[track_caller]
 fn plain<T: std::fmt::Debug>(read: Result<(T, Warnings), Faults>) -> T {
     let (spec, warnings) = warned(read);
@@ -240,7 +240,7 @@ fn every_wrong_field_of_an_instance_is_named() {
 }
 
 #[test]
-fn who_and_what_must_be_said() {
+fn name_version_and_artifacts_are_checked() {
     let body = || weather(&json!({}));
     for (key, value, told) in [
         ("name", Value::Null, "name: is missing, give the environment's name"),
@@ -329,7 +329,7 @@ fn an_instance_is_read_as_leniently_as_the_reference_reads_it() {
 }
 
 #[test]
-fn what_is_too_much_is_refused_by_number_and_by_size() {
+fn maps_and_lists_are_bounded_in_number_and_size() {
     let many =
         |count: usize| json!((0..count).map(|n| (format!("K{n}"), json!(""))).collect::<serde_json::Map<_, _>>());
     let large = |bytes: usize| json!({"K": "x".repeat(bytes)});

@@ -236,7 +236,7 @@ pub(crate) struct EnvInstance<'a> {
     particulars: Particulars<'a>,
 }
 
-/// What an answer tells beyond the Go controller's. A field that has nothing to tell is left out.
+/// Fields of an answer beyond the Go controller's. One that has nothing to tell is left out.
 #[derive(Serialize, ToSchema)]
 #[schema(as = InstanceParticulars)]
 pub(crate) struct Particulars<'a> {
@@ -251,7 +251,7 @@ pub(crate) struct Particulars<'a> {
     /// Why it does not run, in the words of kubelet or the scheduler.
     #[serde(skip_serializing_if = "str::is_empty")]
     message: &'a str,
-    /// How often its containers have been started again.
+    /// Number of times that its containers have been started again.
     #[serde(skip_serializing_if = "is_zero")]
     restarts: u32,
     /// The node that it runs on.

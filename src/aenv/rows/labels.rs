@@ -38,7 +38,7 @@ impl RowLabels {
         self.shown().next().is_none()
     }
 
-    /// How many bytes of text it has.
+    /// Number of bytes of text.
     pub(crate) fn text_bytes(&self) -> usize {
         let set = self.set.iter().map(|(key, value)| key.len() + value.len());
         let kept = self.kept.iter().map(|(key, value)| key.len() + value.len());

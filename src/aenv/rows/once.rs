@@ -5,13 +5,13 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_blocking;
 
-/// How many large values are made at the same time. More would only take turns on the CPU that hits need, and each
+/// Most large values that are made at the same time. More would only take turns on the CPU that hits need, and each
 /// takes memory meanwhile.
 const AT_ONCE: usize = 2;
 
 static MAKERS: Semaphore = Semaphore::const_new(AT_ONCE);
 
-/// Where a value is made.
+/// Place where a value is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effort {
     /// Here and now: less than a thread would cost.

@@ -4,7 +4,7 @@ use crate::syntax::ListFilter;
 use serde::Serialize;
 use std::hash::Hash;
 
-/// What a row of a listing can do. Its hash is what its entity tag is made of.
+/// A row of a listing. Its entity tag is made of its hash.
 pub trait Row: Hash + Send + Sync + 'static {
     /// About how many bytes of JSON an item has besides its texts: keys, punctuation, numbers and times.
     const ITEM_OVERHEAD: usize;
@@ -24,7 +24,7 @@ pub trait Row: Hash + Send + Sync + 'static {
     /// True if the API server would list its object for `filter`.
     fn matches(&self, filter: &ListFilter) -> bool;
 
-    /// How many bytes of text it holds; see [`Interner`](super::Interner) for what of it is shared.
+    /// Number of bytes of text that it holds; see [`Interner`](super::Interner) for what of it is shared.
     fn text_bytes(&self) -> usize;
 
     /// As it stands in a list.

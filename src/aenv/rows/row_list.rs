@@ -87,7 +87,7 @@ impl<R: Row> Rows<R> {
         Self(Arc::new(Inner { rows, json_bytes, renderings, groups, parts }))
     }
 
-    /// How many there are.
+    /// Number of rows.
     pub fn len(&self) -> usize {
         self.0.rows.len()
     }

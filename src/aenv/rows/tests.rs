@@ -73,7 +73,7 @@ async fn an_empty_list_is_not_null() {
 }
 
 #[test]
-fn one_row_is_shown_alone() {
+fn a_single_row_is_rendered_alone() {
     let one = One::new(Name("a1"));
     assert_eq!(one.render(OneShape::Detail).body(), r#"{"success":true,"code":0,"data":"A1"}"#);
     assert_eq!(one.render(OneShape::Gateway).body(), r#"{"success":true,"code":0,"data":["a1",1]}"#);

@@ -19,7 +19,7 @@ pub(super) const GET_SERVICE: &str = "failed to get service";
 /// Reads rows from the API server.
 pub(super) struct Fetch {
     pub(super) cluster: Arc<Cluster>,
-    /// What follows a Service's name in its address.
+    /// Domain that follows a Service's name in its address.
     pub(super) domain: String,
 }
 

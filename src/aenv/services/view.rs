@@ -10,14 +10,14 @@ use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// How many bytes of environment variables a row holds: a list keeps all of its rows in memory, and an object of the API
+/// Most bytes of environment variables in a row: a list keeps all of its rows in memory, and an object of the API
 /// server may have a megabyte of them.
 const VARIABLES_MAX: usize = 64 * 1024;
 
 /// Why nobody reaches a service without a Service.
 const NO_SERVICE: &str = "its Service does not exist: create the service again under this name, or delete it";
 
-/// How a service is doing.
+/// Status of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[schema(as = ServiceStatus)]
 pub(crate) enum Status {
@@ -68,13 +68,13 @@ pub(crate) struct ServiceRow {
     #[schema(example = "weather-main")]
     id: String,
     status: Status,
-    /// Where it is reached within the cluster; empty if its Service is missing.
+    /// Its address within the cluster; empty if its Service is missing.
     #[schema(example = "weather-main.aenv-sandbox.svc.cluster.local:9000")]
     service_url: String,
-    /// How many pods are wanted.
+    /// Number of pods that are wanted.
     #[schema(example = 2)]
     replicas: u32,
-    /// How many of them are available.
+    /// Number of them that are available.
     #[schema(example = 2)]
     available_replicas: u32,
     /// Empty if nobody is named.
@@ -173,7 +173,7 @@ impl ServiceRow {
         if self.status == Status::Incomplete { self } else { Self { status: Status::Updating, ..self } }
     }
 
-    /// How it is doing.
+    /// Its status.
     pub(crate) fn status(&self) -> Status {
         self.status
     }

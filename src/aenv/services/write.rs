@@ -25,7 +25,7 @@ const DELETE_DEPLOYMENT: &str = "failed to delete deployment";
 const DELETE_SERVICE: &str = "failed to delete service";
 const DELETE_CLAIM: &str = "failed to delete PVC";
 
-/// How often a change is made on a fresh object because somebody else changed it in between. Each round is lost to
+/// Most attempts at a change on a fresh object because somebody else changed it in between. Each round is lost to
 /// another writer, so all of them move on.
 const UPDATE_ROUNDS: usize = 10;
 
@@ -150,8 +150,8 @@ async fn create(
     Ok(One::new(row))
 }
 
-/// The Deployment of the same create, asked before, whose Service was not made: that replica was killed, or has failed and is
-/// about to undo it. Fails with `taken` if it is something else.
+/// The Deployment of the same create, asked before, whose Service was not made: that replica was killed, or has failed
+/// and is about to undo it. Fails with `taken` if it is something else.
 async fn complete(
     creation: &Creation,
     name: &ObjectName,
@@ -171,8 +171,8 @@ async fn complete(
     taken_over.map_err(Failed::to(CREATE_DEPLOYMENT))
 }
 
-/// The service that an earlier create with the same key has made. Fails with `taken` if the name, which is not `derived` from
-/// the key, is somebody else's, or if the service is gone meanwhile.
+/// The service that an earlier create with the same key has made. Fails with `taken` if the name, which is not
+/// `derived` from the key, is somebody else's, or if the service is gone meanwhile.
 async fn find_earlier(
     fetch: &Fetch,
     creation: &Creation,

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// Where kubelet keeps the files of a mounted ConfigMap: the mount's own files are links through this link, which is
+/// Link to the files of a mounted ConfigMap, made by kubelet: the mount's own files are links through this link, which is
 /// swapped when the ConfigMap changes.
 const CONFIG_MAP_DATA: &str = "..data";
 
@@ -28,13 +28,13 @@ pub(super) enum Folder {
 /// A file of the folder.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct File {
-    /// Where it is.
+    /// Its path.
     pub(super) path: PathBuf,
-    /// What is in it, or why that is not known.
+    /// Its text, or why that is not known.
     pub(super) text: Result<String, String>,
 }
 
-/// Where the Go controller looks for pod templates that its folder does not have.
+/// Folder where the Go controller looks for pod templates that its own folder does not have.
 const LEGACY: &str = "/home/admin";
 
 /// Its files there, and the names of their templates.

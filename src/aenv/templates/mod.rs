@@ -8,8 +8,8 @@
 //! A broken file costs its template: creates that need it are refused, the others are served. Keys that no type knows are
 //! ignored with a warning, as the Go controller ignores them.
 //!
-//! `folder` reads files, `yaml`, `tree` and `key_path` know the place of every key, `object` makes a Kubernetes object of it,
-//! `check` finds what of an object would never work, `selectors` completes what selectors need.
+//! `folder` reads files, `yaml`, `tree` and `key_path` know the place of every key, `object` makes a Kubernetes object
+//! of it, `check` finds what of an object would never work, `selectors` completes what selectors need.
 
 mod check;
 mod folder;
@@ -73,12 +73,12 @@ pub(crate) struct Templates {
     service: Service,
     claim: PersistentVolumeClaim,
     selector_keys: Vec<String>,
-    /// What a broken template of instances says of the namespace of all objects.
+    /// The namespace of all objects according to a broken template of instances.
     broken_namespace: Option<String>,
     findings: Findings,
 }
 
-/// What was found in the files besides templates.
+/// Findings in the files besides templates.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Findings {
     /// The faults of each broken template, by its name.

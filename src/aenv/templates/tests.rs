@@ -15,7 +15,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
     dir
 }
 
-/// What is said of a folder with this one file, without the path of the folder.
+/// The message about a folder with this one file, without the path of the folder.
 #[track_caller]
 fn refused(name: &str, text: &str) -> String {
     let dir = folder(&[(name, text)]);

@@ -33,7 +33,7 @@ pub(super) struct Member {
 }
 
 impl Node {
-    /// Where `path` leads, or how far it leads.
+    /// The place that `path` leads to, or the last one on the way that is there.
     pub(super) fn place_of(&self, path: &KeyPath) -> Place {
         let (mut node, mut place) = (self, self.place);
         for step in path.steps() {

@@ -69,7 +69,7 @@ impl Document {
     }
 }
 
-/// What is wrong, in words for whoever wrote the file, without its place.
+/// The problem, in words for the author of the file, without its place.
 fn words(error: &serde_saphyr::Error) -> String {
     UserMessageFormatter.format_message(error.without_snippet()).into_owned()
 }

@@ -48,7 +48,7 @@ enum Key {
     Other,
 }
 
-/// How far a value has been followed.
+/// Extent to which a value has been followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Extent {
     /// Bytes that are known to belong to it.

@@ -2,7 +2,7 @@
 
 use crate::cluster::error::Error;
 
-/// What a protobuf answer begins with.
+/// Beginning of a protobuf answer.
 pub(super) const MAGIC: &[u8] = b"k8s\0";
 
 /// A piece of a list that is complete.

@@ -137,7 +137,7 @@ proptest! {
     }
 
     #[test]
-    fn one_changed_byte_is_read_the_same_however_it_is_cut(at: prop::sample::Index, byte: u8, size in 1_usize..64) {
+    fn a_changed_byte_is_read_the_same_in_any_chunks(at: prop::sample::Index, byte: u8, size in 1_usize..64) {
         for (format, mut body) in pages(3) {
             let at = at.index(body.len());
             body[at] = byte;

@@ -18,7 +18,7 @@ pub struct Metadata {
     /// The version of the object, opaque.
     #[prost(string, optional, tag = "6")]
     pub resource_version: Option<String>,
-    /// How often the desired state has been changed.
+    /// Number of changes of the desired state.
     #[prost(int64, optional, tag = "7")]
     pub generation: Option<i64>,
     #[prost(message, optional, tag = "8")]

@@ -13,7 +13,7 @@ pub struct Pod {
     pub metadata: Metadata,
     #[prost(message, optional, tag = "2")]
     spec: Option<PodSpec>,
-    /// How it is doing.
+    /// Its status.
     #[prost(message, optional, tag = "3")]
     pub status: Option<PodStatus>,
 }
@@ -63,11 +63,11 @@ pub struct PodStatus {
     #[prost(string, optional, tag = "6")]
     #[serde(rename = "podIP")]
     pub pod_ip: Option<String>,
-    /// How its containers are doing.
+    /// Statuses of its containers.
     #[prost(message, repeated, tag = "8")]
     #[serde(default, deserialize_with = "super::nullable")]
     pub container_statuses: Vec<ContainerStatus>,
-    /// How its init containers are doing.
+    /// Statuses of its init containers.
     #[prost(message, repeated, tag = "10")]
     #[serde(default, deserialize_with = "super::nullable")]
     pub init_container_statuses: Vec<ContainerStatus>,
@@ -108,7 +108,7 @@ struct PodCondition {
 
 super::condition!(PodCondition);
 
-/// How a container is doing.
+/// Status of a container.
 #[derive(Clone, PartialEq, prost::Message, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerStatus {
@@ -138,7 +138,7 @@ impl ContainerStatus {
         self.ready
     }
 
-    /// How often it has been started again.
+    /// Number of times that it has been started again.
     pub fn restarts(&self) -> u32 {
         self.restart_count.try_into().unwrap_or_default()
     }
@@ -148,12 +148,12 @@ impl ContainerStatus {
         self.state.as_ref()?.waiting.as_ref()
     }
 
-    /// How it has ended; `None` if it has not.
+    /// Its end; `None` if it has not ended.
     pub fn terminated(&self) -> Option<&Terminated> {
         self.state.as_ref()?.terminated.as_ref()
     }
 
-    /// How it ended before it was started again; `None` if it never was.
+    /// Its end before it was started again; `None` if it never was.
     pub fn last_terminated(&self) -> Option<&Terminated> {
         self.last_state.as_ref()?.terminated.as_ref()
     }
@@ -190,7 +190,7 @@ impl Waiting {
     }
 }
 
-/// How a container has ended.
+/// End of a container.
 #[derive(Clone, PartialEq, prost::Message, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Terminated {
@@ -218,7 +218,7 @@ impl Terminated {
         super::reason(&self.reason)
     }
 
-    /// What it left in its termination log; at most 1 KiB.
+    /// Message in its termination log; at most 1 KiB.
     pub fn message(&self) -> &str {
         super::message(&self.message)
     }

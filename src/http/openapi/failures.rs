@@ -8,7 +8,7 @@ use serde_json::{Value, from_slice};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{ComponentsBuilder, ContentBuilder, Ref, ResponseBuilder};
 
-/// What the schema of the envelope is called.
+/// Name of the envelope's schema.
 const FAILURE: &str = "Failure";
 
 /// A status, what it means, and a message that comes with it.

@@ -1,4 +1,4 @@
-//! What the description of one operation is made of.
+//! Description of one operation.
 
 use crate::aenv::envelope::success_schema;
 use actix_web::http::StatusCode;
@@ -23,7 +23,7 @@ pub(super) const REQUEST_ID: (&str, &str) = (
 pub(super) const WARNING: (&str, &str) =
     ("Warning", "What of the request is ignored or read leniently: `299 - \"text\"`, one for each.");
 
-/// What every operation may fail with.
+/// Failures that every operation may have.
 const ALWAYS: [StatusCode; 6] = [
     StatusCode::BAD_REQUEST,
     StatusCode::REQUEST_TIMEOUT,
@@ -143,13 +143,13 @@ impl Described {
         self.path(name, "The name of the object.", to::<T>(), example).fails([StatusCode::NOT_FOUND])
     }
 
-    /// What its query may say.
+    /// Parameters of its query.
     pub(in super::super) fn query<Q: IntoParams>(self) -> Self {
         let parameters: Vec<Parameter> = Q::into_params(|| Some(ParameterIn::Query));
         self.with(|operation| parameters.into_iter().fold(operation, OperationBuilder::parameter))
     }
 
-    /// What its body is: the schema of this name.
+    /// Its body: the schema of this name.
     pub(in super::super) fn body(self, schema: &str) -> Self {
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
         let body = RequestBodyBuilder::new()
@@ -160,7 +160,7 @@ impl Described {
         self.with(|operation| operation.request_body(Some(body))).fails([StatusCode::PAYLOAD_TOO_LARGE])
     }
 
-    /// What it may fail with, besides what every operation may.
+    /// Its failures, besides those that every operation may have.
     pub(in super::super) fn fails<const N: usize>(self, statuses: [StatusCode; N]) -> Self {
         self.with(|operation| {
             statuses
@@ -169,7 +169,7 @@ impl Described {
         })
     }
 
-    /// What it answers with: `data`, in the envelope.
+    /// Its answer: `data`, in the envelope.
     pub(in super::super) fn answers(
         self,
         status: StatusCode,
@@ -182,7 +182,7 @@ impl Described {
         self.ends(status, response)
     }
 
-    /// What it answers with.
+    /// Its answer.
     pub(in super::super) fn ends(self, status: StatusCode, response: ResponseBuilder) -> Operation {
         let response = self.headed(response).build();
         self.operation.response(status.as_str(), response).build()

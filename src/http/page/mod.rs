@@ -1,7 +1,7 @@
 //! `/`: one page for a browser, with the services, the instances and how this replica and the API server get along.
 //!
-//! The page is compiled in and needs nothing else. It asks `/services`, `/pods` and `/status` of the listener that it came from, and
-//! nobody else: its policy lets the browser run and load nothing that is not in the file.
+//! The page is compiled in and needs nothing else. It asks `/services`, `/pods` and `/status` of the listener that it
+//! came from, and nobody else: its policy lets the browser run and load nothing that is not in the file.
 
 use super::answer::answer_document;
 use super::ask::Answer;
@@ -28,7 +28,8 @@ const PAGE: &str = concat!(
     "</script>\n</body>\n</html>\n",
 );
 
-/// What the page may do. The hashes are those of its style and its script; `.ci/page` says what they have to be.
+/// Content security policy of the page. The hashes are those of its style and its script; `.ci/page` says what they
+/// have to be.
 const POLICY: &str = concat!(
     "default-src 'none'; ",
     "style-src 'sha256-s8iTz64dTewyXJZSana9Hd1CK2VU6hWJyJa1Bfc78LQ='; ",

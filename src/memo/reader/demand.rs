@@ -13,7 +13,7 @@ pub(super) struct Demand {
     hasher: RandomState,
     began: Instant,
     names: HashSet<u64>,
-    /// How many there were in the window before.
+    /// Number of them in the window before.
     before: usize,
 }
 

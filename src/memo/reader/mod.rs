@@ -2,14 +2,14 @@
 //!
 //! A read of one object that memory cannot answer is a GET, while there are few of them. When more different names are
 //! asked for than a list costs ([`rule`], [`demand`]), they wait for one list of everything instead: one that is under
-//! way, or one that is booked behind it. A row in it is the answer. A name that it lacks does not exist, if the list proves
-//! that and is young enough; else it waits for the next one, or is asked for alone. The list is an ordinary answer: kept,
-//! narrowed, and fresh for as long as any list.
+//! way, or one that is booked behind it. A row in it is the answer. A name that it lacks does not exist, if the list
+//! proves that and is young enough; else it waits for the next one, or is asked for alone. The list is an ordinary
+//! answer: kept, narrowed, and fresh for as long as any list.
 //!
 //! # What gathering achieves
 //!
-//! Pollers each ask for their own object every 2 s for 30 s, from a cold start, with the default settings (50 calls/s, burst
-//! 100, lists fresh for 2 s, pages of 500). A GET takes 5 ms, a page 60 ms. Measured on virtual time, by a test:
+//! Pollers each ask for their own object every 2 s for 30 s, from a cold start, with the default settings (50 calls/s,
+//! burst 100, lists fresh for 2 s, pages of 500). A GET takes 5 ms, a page 60 ms. Measured on virtual time, by a test:
 //!
 //! | pollers | objects | reads | calls/s | refused or old | oldest fresh answer | longest wait |
 //! | --- | --- | --- | --- | --- | --- | --- |
@@ -21,8 +21,8 @@
 //! | 1,500, beside 20 creates/s and lists | 1,500 to 2,100 | gathered | 4.1 | 0 | 2.0 s | 270 ms |
 //! | 5,000 | 5,000 | gathered | 9.2 | 0 | 2.0 s | 710 ms |
 //!
-//! A mirror (list and watch) makes no call for any of these and answers at once, for the memory of all objects, a stream of
-//! every change of each, and calls that nobody has asked for.
+//! A mirror (list and watch) makes no call for any of these and answers at once, for the memory of all objects, a
+//! stream of every change of each, and calls that nobody has asked for.
 
 mod demand;
 mod rule;
@@ -78,9 +78,9 @@ pub trait Origin: Send + Sync + 'static {
 pub struct Listed<V> {
     /// Its objects.
     pub value: V,
-    /// How many objects the API server has gone through for it.
+    /// Number of objects that the API server has gone through for it.
     pub objects: usize,
-    /// How many calls it took.
+    /// Number of calls that it took.
     pub calls: usize,
     /// True if an object that it lacks did not exist when it was read: it is complete, and not from a cache that may lag.
     pub proves_absence: bool,
@@ -110,7 +110,7 @@ struct Gathering {
     size: Option<Size>,
 }
 
-/// How a caller may be answered.
+/// Way of answering a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
     /// Alone or gathered.
@@ -254,18 +254,18 @@ impl<O: Origin> Reader<O> {
         }
     }
 
-    /// How many different names are asked for within a list's time to live, `name` included.
+    /// Number of different names that are asked for within a list's time to live, `name` included.
     fn count_asked(&self, name: &ObjectName) -> usize {
         lock(&self.gathering).asked.count(name.as_str(), self.window(), Instant::now())
     }
 
-    /// How long a list that is read now goes on answering. One that is not kept answers those who come while it is read.
+    /// Time that a list that is read now goes on answering. One that is not kept answers those who come while it is read.
     fn window(&self) -> Duration {
         self.memo.0.limits.get().list_ttl.max(SHORTEST_WINDOW)
     }
 
-    /// True if a list pays, now that memory cannot answer for `name`. While a list is fresh, the names count that it could not
-    /// answer, and else all that are asked for.
+    /// True if a list pays, now that memory cannot answer for `name`. While a list is fresh, the names count that it
+    /// could not answer, and else all that are asked for.
     fn list_pays(&self, name: &ObjectName, asked: usize, scarce: bool) -> bool {
         let has_list = self.memo.0.kept.has_fresh_list();
         let mut gathering = lock(&self.gathering);

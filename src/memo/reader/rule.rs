@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn one_object_is_never_worth_a_list() {
+    fn a_single_object_is_read_without_a_list() {
         assert!(!list_pays(1, Some(Size { objects: 0, calls: 1 }), true));
         assert!(!list_pays(1, None, true));
     }

@@ -39,7 +39,7 @@ async fn an_answer_that_is_too_old_stands_in_for_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_server_denies_is_never_answered_from_memory_nor_later() {
+async fn denied_reads_drop_the_old_answer() {
     let (memo, server) = (memo_with(lenient()), Server::default());
     read(&memo, &server, one("a"), asked_for(1)).await.unwrap();
     advance(Duration::from_secs(10)).await;

@@ -5,7 +5,7 @@ use log::LevelFilter;
 use std::fmt;
 use std::str::FromStr;
 
-/// What is not told unless it is asked for by name. kube logs whole bodies when they cannot be decoded; what matters of
+/// Modules that are quiet unless they are named. kube logs whole bodies when they cannot be decoded; what matters of
 /// that is logged at our own edge. actix tells of each listener what our own lines tell already.
 const QUIET: [(&str, LevelFilter); 2] = [("actix_server", LevelFilter::Warn), ("kube_client", LevelFilter::Off)];
 
@@ -91,14 +91,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quiet_is_told_only_if_it_is_asked_for_by_name() {
+    fn quiet_modules_log_only_when_named() {
         assert!(!tells("trace", Level::Error, "kube_client::client"));
         assert!(!tells("debug", Level::Info, "actix_server::builder"));
         assert!(tells("info,kube_client=debug", Level::Debug, "kube_client::client"));
     }
 
     #[test]
-    fn what_is_written_reads_the_same() {
+    fn directives_survive_being_written_and_read() {
         let directives: Directives = " WARN , a::b = Debug,c=off".parse().unwrap();
         assert_eq!(directives.to_string(), "warn,a::b=debug,c=off");
         assert_eq!(directives.to_string().parse(), Ok(directives));

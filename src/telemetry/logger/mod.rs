@@ -1,10 +1,10 @@
-//! What is logged, on standard error: text for people or JSON for collectors, from a level on that may change while
+//! Logger, on standard error: text for people or JSON for collectors, from a level on that may change while
 //! the process runs.
 //!
 //! env_logger renders; a thread of ours writes (`queue`), so that nobody who logs waits for standard error to be read.
-//! env_logger's filter, which is fixed when it is built, is replaced by one of ours from the same crate. Key-values of a record (`log::info!(name = x; "…")`)
-//! become fields of its JSON object and are left out of the text. A line that is written on behalf of a request says
-//! which one it is, whoever writes it.
+//! env_logger's filter, which is fixed when it is built, is replaced by one of ours from the same crate. Key-values of
+//! a record (`log::info!(name = x; "…")`) become fields of its JSON object and are left out of the text. A line that is
+//! written on behalf of a request says which one it is, whoever writes it.
 
 mod directives;
 mod json;
@@ -22,7 +22,7 @@ use std::panic;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-/// How long the end of the process waits for its last lines to be read.
+/// Longest wait at the end of the process for its last lines to be read.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The form of a line.

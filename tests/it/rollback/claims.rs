@@ -101,7 +101,7 @@ async fn a_claim_that_is_used_by_a_create_without_a_deployment_yet_stays() {
 }
 
 #[tokio::test]
-async fn many_creates_on_one_claim_of_which_some_fail_leave_each_success_its_claim() {
+async fn concurrent_failed_creates_leave_others_their_shared_claim() {
     for round in 0..8 {
         let scene = Scene::set(&[]).await;
         let fails = |n: usize| Rule { status: Some(422), name: Some(format!("tides-{n}")), ..create("services") };

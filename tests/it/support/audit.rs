@@ -32,7 +32,7 @@ pub(super) fn policy() -> Value {
     })
 }
 
-/// What `user` asked since the mark.
+/// Requests of `user` since the mark.
 pub(super) struct AuditLog {
     path: PathBuf,
     user: String,

@@ -34,7 +34,7 @@ impl Controller {
         Self { running, client: Client::new() }
     }
 
-    /// Where the API is served, for those who speak to it byte by byte.
+    /// Address of the API, for tests that speak to it byte by byte.
     pub(crate) fn api_addr(&self) -> SocketAddr {
         self.running.api_addr()
     }
@@ -168,7 +168,7 @@ impl Answer {
         self.header("cache-status") == "aenv-controller; hit; fwd=stale"
     }
 
-    /// How old it says it is, in seconds.
+    /// Its `Age`, in seconds.
     #[track_caller]
     pub(crate) fn age(&self) -> u64 {
         self.header("age").parse().unwrap()

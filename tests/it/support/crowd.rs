@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-/// How long a caller takes for breath. Without it, callers who are answered from memory leave a small machine no room.
+/// Pause of a caller between two requests. Without it, callers who are answered from memory leave a small machine no room.
 const BREATH: Duration = Duration::from_millis(10);
 
 /// All that `callers` side by side were told, who asked again and again for `time`. `request` is given the number of the

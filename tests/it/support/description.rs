@@ -5,7 +5,7 @@ use jsonschema::Validator;
 use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-/// What `GET /openapi.json` says.
+/// The API description of `GET /openapi.json`.
 pub(crate) struct Description(Value);
 
 impl Description {
@@ -74,7 +74,7 @@ impl Description {
         self.validator(&operation["requestBody"]["content"]["application/json"]["schema"]).is_valid(body)
     }
 
-    /// Where a reference leads, or the value itself.
+    /// Target of a reference, or the value itself.
     pub(crate) fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
         match value["$ref"].as_str() {
             Some(to) => self.0.pointer(to.strip_prefix('#').unwrap()).unwrap_or_else(|| panic!("{to} leads nowhere")),

@@ -13,7 +13,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// What it does with a request.
+/// Behaviour on a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Manner {
     /// Answers with this status and body.
@@ -63,7 +63,7 @@ impl EnvHub {
         self.manner.send_replace(manner);
     }
 
-    /// How many requests have arrived.
+    /// Number of requests that have arrived.
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }

@@ -181,7 +181,7 @@ impl ApiServer {
         Api::<Namespace>::all(self.admin().await).create(&PostParams::default(), &object).await.unwrap();
     }
 
-    /// What the controllers have asked for in a namespace: paths and queries, as the API server wrote them down.
+    /// Requests of the controllers in a namespace: paths and queries, as the API server wrote them down.
     pub(crate) fn asked(&self, namespace: &str) -> Vec<String> {
         let log = fs::read_to_string(self.folder.path().join("audit.log")).unwrap();
         let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -244,7 +244,7 @@ fn url(port: u16) -> String {
     format!("https://127.0.0.1:{port}")
 }
 
-/// What kube-apiserver reads at start, and how its users reach it.
+/// Files that kube-apiserver reads at start, and the way of its users to it.
 fn write_inputs(folder: &Path, port: u16) {
     let mut tokens = String::from("admin-token,admin,admin,system:masters\n");
     for number in 0..CONTROLLER_ACCOUNTS {

@@ -48,7 +48,7 @@ pub(crate) fn files() -> Vec<String> {
     files
 }
 
-/// What stands at a JSON pointer, which must be there.
+/// The value at a JSON pointer, which must be there.
 #[track_caller]
 pub(crate) fn at<'a>(object: &'a Value, pointer: &str) -> &'a Value {
     object.pointer(pointer).unwrap_or_else(|| panic!("there is no {pointer} in {object:#}"))

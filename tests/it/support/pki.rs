@@ -15,7 +15,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::replica::PATIENCE;
 
-/// Who signs certificates.
+/// Certificate authority.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// A certificate with its key.
@@ -87,7 +87,7 @@ impl Https {
         &self.0.get_ref().1.peer_certificates().unwrap()[0]
     }
 
-    /// What is spoken behind it.
+    /// Protocol behind it.
     pub(crate) fn protocol(&self) -> Option<&[u8]> {
         self.0.get_ref().1.alpn_protocol()
     }

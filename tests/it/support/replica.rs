@@ -90,7 +90,7 @@ impl Replica {
         reqwest::get(format!("http://{}/readyz", self.health)).await.unwrap().status()
     }
 
-    /// What it has logged, once `words` are in it: its lines are written by a thread of their own.
+    /// Its log, once `words` are in it: the lines are written by a thread of their own.
     pub(crate) async fn log_with(&self, words: &str) -> String {
         until(words, async || self.process.log().contains(words)).await;
         self.process.log()

@@ -35,7 +35,7 @@ impl Secret {
         fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
     }
 
-    /// Where a file is mounted.
+    /// Path of a mounted file.
     pub(crate) fn path(&self, name: &str) -> String {
         let path: PathBuf = self.mount.path().join(name);
         path.into_os_string().into_string().unwrap()

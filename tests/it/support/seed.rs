@@ -87,7 +87,7 @@ pub(crate) async fn weather(cluster: &Cluster) {
     create_all(cluster, names().map(|name| pod(name).env("weather"))).await;
 }
 
-/// What the objects here have in common.
+/// Common parts of the objects here.
 pub(crate) trait Kind:
     Resource<Scope = NamespaceResourceScope, DynamicType = ()>
     + Clone
@@ -170,13 +170,13 @@ impl<K: Kind> Seed<K> {
 }
 
 impl Seed<Deployment> {
-    /// How many replicas are wanted.
+    /// Number of replicas that are wanted.
     pub(crate) fn replicas(mut self, count: u32) -> Self {
         self.manifest["spec"]["replicas"] = count.into();
         self
     }
 
-    /// How many of the replicas, which are named first, are up.
+    /// Number of the replicas, which are named first, that are up.
     pub(crate) fn available(mut self, count: u32) -> Self {
         let replicas = self.manifest["spec"]["replicas"].clone();
         self.status["observedGeneration"] = 1.into();
@@ -209,7 +209,7 @@ impl Seed<Deployment> {
 }
 
 impl Seed<Pod> {
-    /// How long it may live, as a Go duration.
+    /// Time to live, as a Go duration.
     pub(crate) fn ttl(self, ttl: &str) -> Self {
         self.label("business/aenv-ttl", ttl)
     }

@@ -1,4 +1,4 @@
-//! What is in a cluster, object by object, past the controller.
+//! Stock of a cluster, object by object, past the controller.
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{advance, sleep};
 
-/// How many of a crowd of 1,500 in a namespace as large are read one by one before the crowd is noticed.
+/// Number of reads one by one, of a crowd of 1,500 in a namespace as large, before the crowd is noticed.
 const SCOUTS: usize = 27;
 
 type TestReader = Arc<Reader<Server>>;
@@ -160,7 +160,7 @@ async fn a_list_that_may_lag_says_nothing_about_absence() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_comes_while_a_list_is_under_way_joins_it_and_no_cache_waits_for_the_next() {
+async fn late_callers_join_the_list_under_way_and_no_cache_the_next() {
     let server = Server::with(1500);
     let reader = reader_that_knows_the_size(&server).await;
     let early = tokio::spawn({
@@ -212,7 +212,7 @@ async fn calls_that_would_queue_make_a_list_pay_sooner() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_lists_are_denied_each_is_asked_for() {
+async fn denied_lists_fall_back_to_single_reads() {
     let server = Server::with(100);
     *server.lists_fail.lock().unwrap() = Some(Failed::Denied);
     let told = get_all(&reader_of(&server), (0..100).map(name), options()).await;
@@ -233,7 +233,7 @@ async fn old_rows_stand_in_for_a_list_that_fails() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_proven_absence_ends_with_a_create_of_this_replica_and_no_cache_asks_anew() {
+async fn proven_absence_ends_with_a_create_and_no_cache_asks_anew() {
     let server = Server::with(1);
     let reader = reader_of(&server);
     for options in [options(), options(), uncached()] {
@@ -274,7 +274,7 @@ async fn a_write_spoils_only_what_it_touches() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_write_of_open_outcome_its_object_and_lists_are_read_again_and_others_are_not() {
+async fn writes_of_open_outcome_forget_their_object_and_lists_only() {
     let server = Server::with(1500);
     let reader = reader_of(&server);
     reader.list(ListFilter::default(), options()).await.unwrap();

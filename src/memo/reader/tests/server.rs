@@ -86,12 +86,12 @@ pub(super) struct Server(Arc<State>);
 
 pub(super) struct State {
     pub(super) objects: Mutex<BTreeMap<String, u64>>,
-    /// How long a read of one object takes, and each page of a list.
+    /// Time that a read of one object takes, and each page of a list.
     pub(super) call_takes: Mutex<(Duration, Duration)>,
     pub(super) gets: AtomicUsize,
     pub(super) lists: AtomicUsize,
     pub(super) pages: AtomicUsize,
-    /// What lists fail with.
+    /// Failure of lists.
     pub(super) lists_fail: Mutex<Option<Failed>>,
     pub(super) lags: Mutex<bool>,
     /// The throttle before it.

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 const PERIOD: Duration = Duration::from_secs(2);
 const TIME: Duration = Duration::from_secs(30);
 
-/// What callers and server saw.
+/// Observations of callers and server.
 #[derive(Debug, Default)]
 struct Seen {
     polls: usize,
