@@ -167,7 +167,7 @@ fn bad_instance_settings() -> Vec<(&'static str, Value)> {
         ["forever", "-5m", "1h-5m", "5", "1d", "0s", "0", "1h ", "m", ".", "1.h.", "9999999h", "1h\n", "١h", "1e3s"];
     cases.extend(of("ttl", ttls.map(Value::from).into_iter().chain([json!(30), json!(["1h"])]).collect()));
     cases.extend(of("owner", vec![json!("a b"), json!("x".repeat(64)), json!({"a": "b"}), json!(false)]));
-    cases.extend(of("arguments", vec![json!("--fast"), json!([null]), json!({"a": 1}), json!(7)]));
+    cases.extend(of("arguments", vec![json!("--fast"), json!([null]), json!(["a\u{0}"]), json!({"a": 1}), json!(7)]));
     let labels = [json!(["a"]), json!("a=b"), json!(7)];
     cases.extend(of("labels", labels.to_vec()));
     cases.extend(bad_variables().into_iter().map(|value| ("environment_variables", value)));
@@ -186,6 +186,7 @@ fn bad_variables() -> Vec<Value> {
         json!({"..": SECRET}),
         json!({"Ä": SECRET}),
         json!({"A\u{0}": SECRET}),
+        json!({"GOOD": format!("{SECRET}\u{0}")}),
         json!({"GOOD": SECRET, "B=D": 7}),
     ]
 }
