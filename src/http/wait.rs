@@ -1,8 +1,7 @@
 //! Waiting for a state: `?wait_for=Running` with `Prefer: wait=20` (RFC 7240, section 4.3).
 //!
 //! It is the read that the caller would repeat, repeated here: all who wait share its answers with each other and with
-//! those who poll. The next look comes when the last answer is not fresh any more, and not sooner than a pace that slows
-//! down. Between two looks the request keeps no place among those who wait for the API server.
+//! those who poll. The next look comes when the last answer expires, and not sooner than a pace that slows down. Between two looks the request keeps no place among those who wait for the API server.
 
 use super::answer::Answer;
 use super::ask::Ask;
@@ -25,7 +24,7 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 /// The pause between two looks at first, and after a long wait. The longest adds to the age of an answer from memory, and
 /// both together should stay below what a caller notices.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// The query of a read of one object, and of a create.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -113,7 +112,7 @@ impl Wait {
                 return Ok(last);
             }
             let pace = (now - began) / 8;
-            let pause = last.fresh_for.max(pace.clamp(FIRST_PAUSE, LONGEST_PAUSE));
+            let pause = last.next_look().max(pace.clamp(FIRST_PAUSE, LONGEST_PAUSE));
             ask.rest();
             sleep(pause.min(self.until - now)).await;
             ask.resume();

@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
+/// A list that takes less is not read ahead of its time.
+const WORTH_REFRESHING: Duration = Duration::from_millis(50);
+
 /// A value and when it was read.
 #[derive(Debug)]
 pub struct Answer<V> {
@@ -50,6 +53,22 @@ impl<V> Answer<V> {
         (self.read + kept_for).saturating_duration_since(Instant::now())
     }
 
+    /// How long before it is not fresh any more its successor has to be asked for, to be there in time: a little longer than
+    /// a slow list takes. Others are there in no time and can be waited for.
+    fn lead(&self) -> Duration {
+        let took = self.read - self.began;
+        match self.read_by {
+            ReadBy::List { .. } if took >= WORTH_REFRESHING => took * 5 / 4,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// True if its successor has to be asked for, now that it is fresh for `fresh_for`. Between two lists lies at least half
+    /// of the time that one takes.
+    pub(super) fn is_expiring(&self, fresh_for: Duration) -> bool {
+        fresh_for < self.lead() && self.read.elapsed() >= (self.read - self.began) / 2
+    }
+
     pub(super) fn proves_absence(&self) -> bool {
         matches!(self.read_by, ReadBy::List { proves_absence: true })
     }
@@ -95,6 +114,13 @@ pub struct Found<V> {
 }
 
 impl<V> Found<V> {
+    /// The pause before somebody who waits for a change looks again: until its successor has to be asked for or is there.
+    #[must_use]
+    pub fn next_look(&self) -> Duration {
+        let until_lead = self.fresh_for.saturating_sub(self.answer.lead());
+        if until_lead.is_zero() { self.fresh_for } else { until_lead }
+    }
+
     /// The same answer, as old as before, with another value.
     pub fn map<U>(self, value: impl FnOnce(&V) -> U) -> Found<U> {
         let answer = Arc::new(self.answer.with(value(&self.answer.value)));

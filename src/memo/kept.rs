@@ -105,11 +105,17 @@ impl<V: Memorable> Kept<V> {
     /// The list's own answer, with all writes laid over it.
     fn fresh_list(&self, key: &Key, filter: &ListFilter, slack: Duration) -> Option<Arc<Answer<V>>> {
         let answer = self.answers.get(key).filter(|answer| self.limits.get().is_fresh(answer, slack))?;
+        let current = self.current(key, filter, answer);
+        (current.generation == self.generation()).then_some(current)
+    }
+
+    /// The kept list `answer` with the rows of all later writes, which is kept in its place.
+    fn current(&self, key: &Key, filter: &ListFilter, answer: Arc<Answer<V>>) -> Arc<Answer<V>> {
         let current = self.with_writes(filter, &answer);
         if !Arc::ptr_eq(&current, &answer) {
             self.put(key, &current);
         }
-        (current.generation == self.generation()).then_some(current)
+        current
     }
 
     /// The list `answer` to `filter` with the rows of all later writes laid over it.
@@ -127,15 +133,28 @@ impl<V: Memorable> Kept<V> {
 
     /// The youngest answer to `key` that is younger than `bound`, though it may lack writes made since.
     pub(super) fn old(&self, key: &Key, bound: Duration) -> Option<Arc<Answer<V>>> {
-        let own = self.answers.get(key).map(|own| match key {
+        let is_young = |answer: &Arc<Answer<V>>| answer.age() < bound;
+        let own = self.answers.get(key).filter(is_young).map(|own| match key {
             Key::One(_) => own,
-            Key::List(filter) => self.with_writes(filter, &own),
+            Key::List(filter) => self.current(key, filter, own),
         });
         let parts = key.wider().filter_map(|(wider, filter)| {
-            let wide = self.with_writes(&filter, &self.answers.get(&wider)?);
-            Some(Arc::new(wide.with(wide.value.narrow(key)?)))
+            let wide = self.answers.get(&wider).filter(is_young)?;
+            match key {
+                Key::One(name) => self.row(&wide, key, name),
+                Key::List(_) => {
+                    let wide = self.current(&wider, &filter, wide);
+                    Some(Arc::new(wide.with(wide.value.narrow(key)?)))
+                }
+            }
         });
-        own.into_iter().chain(parts).filter(|answer| answer.age() < bound).max_by_key(|answer| answer.began)
+        own.into_iter().chain(parts).max_by_key(|answer| answer.began)
+    }
+
+    /// The row of `name` in `list`, or the one that a later write has left.
+    fn row(&self, list: &Answer<V>, key: &Key, name: &str) -> Option<Arc<Answer<V>>> {
+        let written = self.writes().row_since(list.generation, name);
+        written.or_else(|| Some(Arc::new(list.with(list.value.narrow(key)?))))
     }
 
     /// True if `name` has been proven absent so recently that it need not be asked for.

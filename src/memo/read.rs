@@ -86,6 +86,12 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
         F: FnOnce(Call) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(V, ReadBy), E>> + Send,
     {
+        if let Some(found) = self.hit(&key, options) {
+            if found.answer.is_expiring(found.fresh_for) {
+                self.refresh_ahead(key, options.caller, fetch);
+            }
+            return Ok(self.counted(found));
+        }
         let standby = self.standby(&key, options);
         let needs_new = options.no_cache;
         let look = self.look(&key, options, &standby, |flights, start| {
@@ -113,7 +119,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
     }
 
     /// The answer from memory, unless this caller wants none of that.
-    fn hit(&self, key: &Key, options: ReadOptions) -> Option<Found<V>> {
+    pub(super) fn hit(&self, key: &Key, options: ReadOptions) -> Option<Found<V>> {
         let answer = (!options.no_cache).then(|| self.0.kept.fresh(key, Duration::ZERO)).flatten()?;
         Some(self.found(answer, Source::Hit))
     }
@@ -122,6 +128,25 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
         let max_stale = self.0.limits.get().max_stale;
         let bound = options.stale_if_error.map_or(max_stale, |accepted| accepted.min(max_stale));
         Standby { old: self.0.kept.old(key, bound), bound }
+    }
+
+    /// Starts a fetch while the answer is still fresh, for those who will ask when it is not, unless one is under way or
+    /// has just landed. Calls for nobody in particular are made only while there are tokens to spare.
+    pub(super) fn refresh_ahead<F, Fut>(&self, key: Key, caller: CallerKey, fetch: F)
+    where
+        F: FnOnce(Call) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(V, ReadBy), E>> + Send,
+    {
+        if (self.0.way)() != Way::Free {
+            return;
+        }
+        let mut flights = self.0.flights();
+        let limits = self.0.limits.get();
+        let has_landed =
+            self.0.kept.fresh(&key, Duration::ZERO).is_some_and(|it| !it.is_expiring(limits.fresh_for(&it)));
+        if !flights.contains_key(&key) && !has_landed {
+            self.start(&mut flights, key, Start { caller, once: true, errand: true }, fetch);
+        }
     }
 
     /// Looks at memory and flights at one moment, so that no flight can land in between. If memory has no answer, `board`
@@ -133,9 +158,6 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
         standby: &Standby<V>,
         board: impl FnOnce(&mut Flights<V, E>, Start) -> B,
     ) -> Look<V, B> {
-        if let Some(found) = self.hit(key, options) {
-            return Look::Answered(found);
-        }
         if let Some(old) = standby.old.as_ref().filter(|_| !options.no_cache)
             && (self.0.way)() == Way::Closed
         {

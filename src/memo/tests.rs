@@ -1,3 +1,4 @@
+mod refresh_ahead;
 mod stale;
 
 use super::answer::ReadBy;

@@ -33,6 +33,12 @@ struct Written<V> {
     is_open: bool,
 }
 
+impl<V> Written<V> {
+    fn row_since(&self, generation: u64) -> Option<&Arc<Answer<V>>> {
+        self.row.as_ref().filter(|(written_by, _)| *written_by > generation).map(|(_, row)| row)
+    }
+}
+
 /// The state of one object after the writes that an answer does not reflect.
 #[derive(Debug)]
 pub(super) enum Touched<V> {
@@ -106,6 +112,11 @@ impl<V> Writes<V> {
         }
     }
 
+    /// The row that a write has left since an answer of this generation, though a later write may be open.
+    pub(super) fn row_since(&self, generation: u64, name: &str) -> Option<Arc<Answer<V>>> {
+        self.by_name.get(name)?.row_since(generation).cloned()
+    }
+
     /// The names and rows that an answer of this generation does not reflect, and the generation that it has with them: the
     /// newest one, unless a write is open.
     pub(super) fn since(&self, generation: u64) -> (Vec<(&str, &V)>, u64) {
@@ -113,10 +124,7 @@ impl<V> Writes<V> {
             return (Vec::new(), generation);
         }
         let later = || self.by_name.iter().filter(|(_, written)| written.generation > generation);
-        let rows = later().filter_map(|(name, written)| {
-            let (written_by, row) = written.row.as_ref()?;
-            (*written_by > generation).then_some((&**name, &row.value))
-        });
+        let rows = later().filter_map(|(name, written)| Some((&**name, &written.row_since(generation)?.value)));
         let rows = rows.collect();
         let open = later().filter(|(_, written)| written.is_open).map(|(_, written)| written.generation).min();
         (rows, open.map_or(self.generation, |open| open - 1))

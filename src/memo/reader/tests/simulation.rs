@@ -16,6 +16,8 @@ struct Seen {
     failed: usize,
     oldest: Duration,
     longest: Duration,
+    /// How many waited at all.
+    waited: usize,
     calls_per_second: f64,
     lists: usize,
 }
@@ -24,6 +26,7 @@ impl Seen {
     fn note(&mut self, waited: Duration, told: &Told) {
         self.polls += 1;
         self.longest = self.longest.max(waited);
+        self.waited += usize::from(!waited.is_zero());
         match told {
             Ok(found) if found.source != Source::Stale => self.oldest = self.oldest.max(found.answer.age()),
             _ => self.failed += 1,
@@ -113,7 +116,7 @@ async fn thirty_pollers_in_a_large_namespace_are_plain_reads() {
 #[tokio::test(start_paused = true)]
 async fn the_table_of_gathered_reads() {
     for (pollers, objects, creates, calls, wait_ms) in
-        [(300, 300, 0, 3.0, 200), (1500, 1500, 0, 4.5, 400), (1500, 1500, 20, 6.0, 400), (5000, 5000, 0, 10.0, 1000)]
+        [(300, 300, 0, 3.0, 200), (1500, 1500, 0, 4.5, 400), (1500, 1500, 20, 6.0, 400), (5000, 5000, 0, 11.0, 1000)]
     {
         let seen = simulate(pollers, objects, creates, true).await;
         assert_eq!(seen.failed, 0, "{pollers}: {seen:?}");
@@ -121,6 +124,7 @@ async fn the_table_of_gathered_reads() {
         assert!(seen.calls_per_second <= calls, "{pollers}: {seen:?}");
         assert!(seen.longest <= Duration::from_millis(wait_ms), "{pollers}: {seen:?}");
         assert!(seen.oldest <= Duration::from_millis(2000), "{pollers}: {seen:?}");
+        assert!(seen.waited * 20 <= seen.polls, "lists are read ahead: {pollers}: {seen:?}");
     }
 }
 
