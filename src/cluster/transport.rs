@@ -1,7 +1,7 @@
 //! Transport: the one way to the API server, behind the throttle.
 //!
-//! [`Transport::exchange`] makes every attempt: it waits for the throttle, says in `?timeout=` how long the answer is
-//! of use, sends the request, and tells the throttle what came of it. The connection, the credentials and the headers
+//! [`Transport::exchange`] makes every attempt: it waits for the throttle, says in `?timeout=` how long it may
+//! take, sends the request, and tells the throttle what came of it. The connection, the credentials and the headers
 //! are kube's own layers put together by hand, without those of kube that retry or queue.
 
 use super::error::{Error, retry_after};
