@@ -26,7 +26,7 @@
 //! | `credentials` | bearer tokens and TLS certificates of the listener |
 //! | `doctor` | diagnosis of cluster, rights and settings |
 //! | `sandbox` | in-memory API server on loopback |
-//! | `call` | deadline, lane and interest of one question: what travels through all layers |
+//! | `call` | deadline, lane and interest of one question, time of day and chance: what reaches all layers |
 //!
 //! A replica that nobody asks anything makes no API call, and any replica can be killed at any time.
 //!
@@ -59,4 +59,14 @@ pub mod bench {
     pub use crate::reload::Live;
     pub use crate::syntax::{ListFilter, ObjectName};
     pub use crate::telemetry::metrics::Registry;
+}
+
+/// A controller without sockets, for `tests/sim`.
+#[doc(hidden)]
+#[cfg(feature = "sandbox")]
+pub mod simulation {
+    pub use crate::app::assembly::Assembly;
+    pub use crate::call::ambient::simulate;
+    pub use crate::cluster::{Body, Wire};
+    pub use crate::http::server::app;
 }

@@ -4,9 +4,9 @@
 //! contents, so that another request with the same key is told apart. The header is that of
 //! <https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>.
 
+use crate::call::ambient;
 use crate::syntax::{NamePrefix, ObjectName};
 use serde::Serialize;
-use uuid::Uuid;
 
 /// The longest key, in bytes.
 const LONGEST: usize = 255;
@@ -33,7 +33,7 @@ impl IdempotencyKey {
 pub(super) fn generated_name(prefix: &NamePrefix, key: Option<&IdempotencyKey>) -> ObjectName {
     match key {
         Some(key) => prefix.derived_name(seed(key)),
-        None => prefix.name(Uuid::new_v4().as_u64_pair().1),
+        None => prefix.name(ambient::unique_id().as_u64_pair().1),
     }
 }
 

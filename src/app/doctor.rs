@@ -1,8 +1,10 @@
 //! `controller doctor`: the cluster as the settings mean it, examined instead of served.
 
+use super::client::{client, connect};
+use super::error::StartError;
 use super::namespace::Namespace;
 use super::tuning::{Tuning, throttle_limits};
-use super::{StartError, check_credentials, connect, find_cluster};
+use super::{check_credentials, find_cluster};
 use crate::aenv::templates::Templates;
 use crate::cluster::Paging;
 use crate::config::Settings;
@@ -43,29 +45,29 @@ async fn examine_with(settings: &Settings, templates: &Templates, report: &mut R
     let (address, source) = (located.config.cluster_url.to_string(), located.source.clone());
     let registry = Registry::new();
     let tuning = Tuning::new(settings, throttle::Metrics::new(&registry));
-    let cluster = match connect(settings, located, namespace, &tuning, cluster::Metrics::new(&registry)) {
-        Ok(cluster) => cluster,
+    let wire = match connect(settings, located) {
+        Ok(wire) => wire,
         Err(error) => {
             let finding = Finding::wrong(error.to_string(), "Mend the credentials or certificates that it names.");
             return report.step("cluster", &format!("{address} from {source}"), vec![finding]);
         }
     };
+    let cluster = client(settings, wire, namespace, &tuning, cluster::Metrics::new(&registry));
     report.line(Severity::Fine, "cluster", &format!("{address} from {source}"))?;
     doctor::examine(&patient(settings, namespace, address, &tuning), &cluster, report).await
 }
 
 fn patient(settings: &Settings, namespace: &str, address: String, tuning: &Tuning) -> Patient {
-    let asking = super::cluster_settings(settings, namespace, tuning);
     let Paging { page_size, plan, .. } = tuning.paging.get();
     Patient {
         address,
         page_size: page_size.get(),
         list_plan: plan,
         request_deadline: settings.server.request_deadline,
-        connect_timeout: asking.connect_timeout,
-        read_timeout: asking.read_timeout,
+        connect_timeout: settings.kubernetes.connect_timeout,
+        read_timeout: settings.kubernetes.read_timeout,
         list_ttl: settings.memo.list_ttl,
         rate: throttle_limits(&settings.throttle).rate,
-        namespace: asking.namespace,
+        namespace: namespace.to_owned(),
     }
 }

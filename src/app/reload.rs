@@ -1,7 +1,8 @@
 //! Keeps a running controller up to date with its settings: reads them again when their file changes and on SIGHUP,
 //! and says what became of it.
 
-use super::{Running, announce_rate};
+use super::Running;
+use super::assembly::announce_rate;
 use crate::config::{Change, Reloaded, Reloader, environment};
 use crate::reload::{Outcome, Watch};
 use crate::telemetry::logger::Logger;

@@ -1,8 +1,10 @@
 //! `controller sweep`: one clean-up of what has expired, is finished, or was left half made; for a CronJob.
 
+use super::client::{client, connect};
+use super::error::StartError;
+use super::find_cluster;
 use super::namespace::Namespace;
 use super::tuning::Tuning;
-use super::{StartError, connect, find_cluster};
 use crate::aenv::instances::{Sweep, Take, sweep_instances};
 use crate::aenv::services::sweep_incomplete_services;
 use crate::aenv::sweep::Swept;
@@ -42,7 +44,8 @@ pub async fn sweep(settings: &Settings, sweeping: Sweeping, out: &mut dyn Write)
     let tuning = Tuning::new(settings, throttle::Metrics::new(&registry));
     let Namespace { name: namespace, warning, .. } = Namespace::choose(settings, &templates);
     warning.into_iter().for_each(|warning| log::warn!("{warning}"));
-    let cluster = Arc::new(connect(settings, located, &namespace, &tuning, cluster::Metrics::new(&registry))?);
+    let wire = connect(settings, located)?;
+    let cluster = Arc::new(client(settings, wire, &namespace, &tuning, cluster::Metrics::new(&registry)));
     let call = Call::until(Instant::now() + LONGEST);
     let Sweeping { finished_after, incomplete_after, dry_run } = sweeping;
 

@@ -8,14 +8,14 @@ use super::error::Error;
 use super::plan::{KnownVersion, ListPlan};
 use super::resource::Resource;
 use super::retry::{Policy, Retries};
-use super::transport::{Answer, Timeouts, Transport};
+use super::transport::{Answer, Transport};
+use super::wire::Wire;
 use crate::call::{Call, Operation};
 use crate::reload::Live;
 use crate::throttle::Throttle;
 use bytes::Bytes;
 use http::Request;
 use std::num::{NonZeroU32, NonZeroUsize};
-use tokio::time::Duration;
 
 /// The most bytes of an answer that holds one object. The API server itself takes no object of more than 3 MiB, and
 /// etcd none of more than 1.5 MiB.
@@ -39,12 +39,6 @@ pub(crate) struct Paging {
 pub(crate) struct Settings {
     /// The one namespace that objects are read from.
     pub namespace: String,
-    /// The `User-Agent` of every request.
-    pub user_agent: String,
-    /// The longest that connecting takes, TLS included.
-    pub connect_timeout: Duration,
-    /// The longest silence of the API server while an answer is awaited or read.
-    pub read_timeout: Duration,
     /// The encodings that reads ask for.
     pub encoding: Encoding,
     /// Retry policy.
@@ -62,20 +56,10 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Assembles the client. Makes no call.
-    ///
-    /// # Errors
-    /// If the credentials or the certificates of `config` cannot be used.
-    pub(crate) fn new(
-        config: kube::Config,
-        settings: Settings,
-        throttle: Throttle,
-        metrics: Metrics,
-    ) -> Result<Self, kube::Error> {
-        let timeouts = Timeouts { connect: settings.connect_timeout, read: settings.read_timeout };
-        let transport = Transport::new(config, &settings.user_agent, timeouts, throttle)?;
+    /// Assembles the client of the API server at the end of `wire`. Makes no call.
+    pub(crate) fn new(wire: Wire, settings: Settings, throttle: Throttle, metrics: Metrics) -> Self {
         let retries = Retries::new(settings.retry.clone(), metrics);
-        Ok(Self { transport, settings, retries, version: KnownVersion::default() })
+        Self { transport: Transport::new(wire, throttle), settings, retries, version: KnownVersion::default() }
     }
 
     /// One request on the wire, once the throttle lets it through; the whole body of an answer of success.

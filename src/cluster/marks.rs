@@ -6,6 +6,7 @@
 //! is the same create, asked again.
 
 use super::error::Error;
+use crate::call::ambient;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,7 @@ pub(super) struct RequestId(Uuid);
 impl RequestId {
     /// An id that no other request has.
     pub(super) fn random() -> Self {
-        Self(Uuid::new_v4())
+        Self(ambient::unique_id())
     }
 }
 

@@ -23,6 +23,7 @@ pub mod slim;
 mod timeout;
 mod transport;
 mod version;
+mod wire;
 mod write;
 mod writer;
 
@@ -36,4 +37,8 @@ pub(crate) use metrics::Metrics;
 pub(crate) use plan::ListPlan;
 pub(crate) use resource::Resource;
 pub(crate) use version::ObjectVersion;
+#[cfg(feature = "sandbox")]
+pub use wire::Body;
+pub(crate) use wire::Timeouts;
+pub use wire::Wire;
 pub(crate) use writer::Writer;

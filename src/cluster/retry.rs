@@ -28,6 +28,8 @@ impl Policy {
         ExponentialBackoffBuilder::new()
             .with_initial_interval(self.initial)
             .with_multiplier(2.0)
+            // Each delay is spread below: the crate's own chance takes no seed.
+            .with_randomization_factor(0.0)
             .with_max_interval(self.max)
             .with_max_elapsed_time(None)
             .build()
@@ -79,7 +81,7 @@ impl Retries {
             if last || !error.is_transient() {
                 return Err(error);
             }
-            let computed = delays.next_backoff().unwrap_or(policy.max);
+            let computed = delays.next_backoff().unwrap_or(policy.max).mul_f64(0.5 + fastrand::f64());
             let delay = error.retry_after().map_or(computed, |asked| asked.saturating_add(computed / 4));
             if delay >= call.remaining() {
                 return Err(error);

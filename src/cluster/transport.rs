@@ -1,91 +1,30 @@
 //! Transport: the one way to the API server, behind the throttle.
 //!
 //! [`Transport::exchange`] makes every attempt: it waits for the throttle, says in `?timeout=` how long it may
-//! take, sends the request, and tells the throttle what came of it. The connection, the credentials and the headers
-//! are kube's own layers put together by hand, without those of kube that retry or queue.
+//! take, sends the request, and tells the throttle what came of it.
 
 use super::error::{Error, retry_after};
 use super::timeout::with_timeout;
+use super::wire::{Body, Wire};
 use crate::call::{Call, Operation};
 use crate::throttle::{Outcome, Permit, Throttle};
 use bytes::{Bytes, BytesMut};
-use http::header::USER_AGENT;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper_timeout::TimeoutConnector;
-use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use kube::client::ConfigExt;
-use tokio::time::{Duration, Instant, timeout_at};
-use tower::util::BoxCloneSyncService;
-use tower::{BoxError, ServiceBuilder, ServiceExt};
-
-/// The largest piece of a body that is handed on at once: some 100 microseconds of decoding, after which other tasks
-/// have their turn.
-const READ_BUFFER: usize = 128 * 1024;
+use tokio::time::{Instant, timeout_at};
 
 /// The most bytes of an answer of failure that are read; a Status object is less than a thousand.
 const FAILURE_MAX: usize = 64 * 1024;
 
-type Body = UnsyncBoxBody<Bytes, BoxError>;
-
-/// Time-outs of the connection.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Timeouts {
-    /// The longest that connecting takes, TLS included.
-    pub(super) connect: Duration,
-    /// The longest silence of the API server while an answer is awaited or read.
-    pub(super) read: Duration,
-}
-
-/// Connections to the API server.
+/// Requests to the API server.
 pub(super) struct Transport {
-    service: BoxCloneSyncService<Request<Full<Bytes>>, Response<Body>, BoxError>,
+    wire: Wire,
     throttle: Throttle,
 }
 
 impl Transport {
-    /// Assembles the transport. Makes no call.
-    ///
-    /// # Errors
-    /// If the credentials or the certificates of `config` cannot be used.
-    pub(super) fn new(
-        mut config: kube::Config,
-        user_agent: &str,
-        timeouts: Timeouts,
-        throttle: Throttle,
-    ) -> Result<Self, kube::Error> {
-        let user_agent = HeaderValue::from_str(user_agent).map_err(|error| kube::Error::HttpError(error.into()))?;
-        config.headers.push((USER_AGENT, user_agent));
-
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-        let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp)?);
-        connector.set_connect_timeout(Some(timeouts.connect));
-        connector.set_read_timeout(Some(timeouts.read));
-        connector.set_write_timeout(Some(timeouts.read));
-        // Otherwise the time that a connection sat idle in the pool counts as the API server's silence.
-        connector.set_reset_reader_on_write(true);
-        let client: legacy::Client<_, Full<Bytes>> = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .http1_max_buf_size(READ_BUFFER)
-            .build(connector);
-
-        let service = ServiceBuilder::new()
-            .map_response(|answer: Response<_>| {
-                answer.map(|body| BodyExt::map_err(body, BoxError::from).boxed_unsync())
-            })
-            .map_err(BoxError::from)
-            .layer(config.base_uri_layer())
-            .option_layer(config.auth_layer()?)
-            .layer(config.extra_headers_layer()?)
-            .map_err(BoxError::from)
-            .service(client);
-        Ok(Self { service: BoxCloneSyncService::new(service), throttle })
+    pub(super) fn new(wire: Wire, throttle: Throttle) -> Self {
+        Self { wire, throttle }
     }
 
     /// One request on the wire, once the throttle lets it through, up to the head of its answer, whatever its status.
@@ -102,7 +41,7 @@ impl Transport {
             let mut permit = self.throttle.admit(call, operation).await?;
             let sent = Instant::now();
             let request = with_timeout(request, call.remaining()).map(|body| Full::new(Bytes::from(body)));
-            let answer = match self.service.clone().oneshot(request).await {
+            let answer = match self.wire.send(request).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     permit.ended(Outcome::NoAnswer);

@@ -20,37 +20,37 @@ use crate::throttle::{self, Throttle};
 pub(crate) type Guard = Option<Mounted<TokensFile>>;
 
 /// The layers and limits that handlers work with.
-pub(crate) struct Api {
+pub struct Api {
     /// Environment services.
-    pub services: Services,
+    pub(crate) services: Services,
     /// Environment instances.
-    pub instances: Instances,
+    pub(crate) instances: Instances,
     /// EnvHub. `None`: nothing can be created by the name of an environment alone.
-    pub envhub: Option<EnvHub>,
+    pub(crate) envhub: Option<EnvHub>,
     /// Limits on one request.
-    pub limits: Live<Limits>,
+    pub(crate) limits: Live<Limits>,
     /// True if it is on its way out.
-    pub readiness: Readiness,
+    pub(crate) readiness: Readiness,
     /// The tokens of callers.
-    pub guard: Guard,
+    pub(crate) guard: Guard,
     /// The names under which browsers may ask.
-    pub allowed_hosts: AllowedHosts,
+    pub(crate) allowed_hosts: AllowedHosts,
     /// The places of requests that wait for their answer.
-    pub waiting: Waiting,
+    pub(crate) waiting: Waiting,
     /// The memory for request bodies.
-    pub bodies: BodyBudget,
+    pub(crate) bodies: BodyBudget,
     /// The proxies whose `X-Forwarded-For` counts.
-    pub trusted_proxies: Vec<Network>,
+    pub(crate) trusted_proxies: Vec<Network>,
     /// Metrics of requests.
-    pub metrics: Metrics,
+    pub(crate) metrics: Metrics,
     /// Metrics of answers.
-    pub answers: memo::Metrics,
+    pub(crate) answers: memo::Metrics,
     /// Metrics of API calls.
-    pub calls: throttle::Metrics,
+    pub(crate) calls: throttle::Metrics,
     /// The throttle of API calls.
-    pub throttle: Throttle,
+    pub(crate) throttle: Throttle,
     /// Lifetimes of kept answers.
-    pub freshness: Live<memo::Limits>,
+    pub(crate) freshness: Live<memo::Limits>,
     /// This replica.
-    pub replica: Replica,
+    pub(crate) replica: Replica,
 }

@@ -16,8 +16,9 @@ use crate::credentials::{CertificateFiles, Mounted};
 use crate::telemetry::metrics::Registry;
 use actix_http::error::DispatchError;
 use actix_http::{HttpService, KeepAlive, Protocol};
-use actix_service::{IntoServiceFactory, ServiceFactoryExt, fn_service, map_config};
-use actix_web::dev::{AppConfig, Server, ServerHandle};
+use actix_service::{IntoServiceFactory, ServiceFactory, ServiceFactoryExt, fn_service, map_config};
+use actix_web::body::MessageBody;
+use actix_web::dev::{AppConfig, Server, ServerHandle, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer};
@@ -92,6 +93,33 @@ impl Listener {
     }
 }
 
+/// The API with its middleware, and `more`.
+pub fn app(
+    api: Arc<Api>,
+    more: Option<MoreRoutes>,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = actix_web::Error,
+        InitError = (),
+    >,
+> {
+    let app = App::new().app_data(Data::from(api)).configure(|config| {
+        if let Some(more) = &more {
+            more(config);
+        }
+        routes(config);
+    });
+    app.wrap(from_fn(send_warnings))
+        .wrap(from_fn(authorize))
+        .wrap(from_fn(log_and_count))
+        .wrap(from_fn(identify))
+        .wrap(from_fn(retire))
+        .wrap(from_fn(keep_pace))
+}
+
 /// Serves the API, and `more`, on `addr`: by TLS if there are `certificates`.
 pub(crate) fn serve_api(
     addr: SocketAddr,
@@ -102,20 +130,6 @@ pub(crate) fn serve_api(
     more: Option<MoreRoutes>,
 ) -> io::Result<Listener> {
     let readiness = api.readiness.clone();
-    let app = move || {
-        let app = App::new().app_data(Data::from(Arc::clone(&api))).configure(|config| {
-            if let Some(more) = &more {
-                more(config);
-            }
-            routes(config);
-        });
-        app.wrap(from_fn(send_warnings))
-            .wrap(from_fn(authorize))
-            .wrap(from_fn(log_and_count))
-            .wrap(from_fn(identify))
-            .wrap(from_fn(retire))
-            .wrap(from_fn(keep_pace))
-    };
     let listener = listen(addr)?;
     let addrs = vec![listener.local_addr()?];
     let patience =
@@ -150,7 +164,9 @@ pub(crate) fn serve_api(
                 .h1_allow_half_closed(false)
                 .on_connect_ext(|stream: &Paced<Wire>, connection| stream.introduce(connection))
                 .finish(map_config(
-                    app().into_factory().map_err(|error: actix_web::Error| error.error_response()),
+                    app(Arc::clone(&api), more.clone())
+                        .into_factory()
+                        .map_err(|error: actix_web::Error| error.error_response()),
                     |()| AppConfig::default(),
                 ));
             let accept = move |stream: TcpStream| {

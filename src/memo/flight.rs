@@ -5,16 +5,18 @@
 
 use super::answer::Answer;
 use super::error::Error;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::OnceLock;
-use tokio::sync::watch;
+use tokio::sync::SetOnce;
 use tokio::time::{Instant, timeout_at};
 
 type Outcome<V, E> = Result<Arc<Answer<V>>, Arc<E>>;
 
 /// A fetch that is under way or about to begin.
 pub(super) struct Flight<V, E> {
-    outcome: watch::Sender<Option<Outcome<V, E>>>,
+    /// `None`: it has ended without one.
+    outcome: SetOnce<Option<Outcome<V, E>>>,
     /// The generation of writes at its beginning; empty until then.
     begun: OnceLock<u64>,
     booked: Instant,
@@ -23,20 +25,6 @@ pub(super) struct Flight<V, E> {
 }
 
 impl<V, E> Flight<V, E> {
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            outcome: watch::Sender::new(None),
-            begun: OnceLock::new(),
-            booked: Instant::now(),
-            interest: Arc::new(()),
-        })
-    }
-
-    /// One more waiter.
-    pub(super) fn join(&self) -> Waiter<V, E> {
-        Waiter { outcome: self.outcome.subscribe(), booked: self.booked, _interest: Arc::clone(&self.interest) }
-    }
-
     /// True if somebody waits for it.
     pub(super) fn is_wanted(&self) -> bool {
         Arc::strong_count(&self.interest) > 1
@@ -53,22 +41,50 @@ impl<V, E> Flight<V, E> {
         self.begun.get().copied()
     }
 
-    pub(super) fn land(&self, outcome: Outcome<V, E>) {
-        self.outcome.send_replace(Some(outcome));
+    /// One more waiter.
+    pub(super) fn join(self: &Arc<Self>) -> Waiter<V, E> {
+        Waiter { flight: Arc::clone(self), booked: self.booked, _interest: Arc::clone(&self.interest) }
     }
 
     /// Waits until the flight has ended, in whatever way.
-    pub(super) async fn ended(self: Arc<Self>) {
-        let mut outcome = self.outcome.subscribe();
-        // A flight that is kept alive here could not end without an outcome.
-        drop(self);
-        let _ended_without_outcome = outcome.wait_for(Option::is_some).await.is_err();
+    pub(super) async fn ended(&self) {
+        self.outcome.wait().await;
+    }
+}
+
+/// The side of a flight that fetches. The flight has ended when this is dropped.
+pub(super) struct Fetcher<V, E>(Arc<Flight<V, E>>);
+
+impl<V, E> Fetcher<V, E> {
+    /// A new flight.
+    pub(super) fn new() -> Self {
+        let (outcome, begun) = (SetOnce::new(), OnceLock::new());
+        Self(Arc::new(Flight { outcome, begun, booked: Instant::now(), interest: Arc::new(()) }))
+    }
+
+    pub(super) fn land(&self, outcome: Outcome<V, E>) {
+        let first = self.0.outcome.set(Some(outcome));
+        debug_assert!(first.is_ok(), "a flight lands once");
+    }
+}
+
+impl<V, E> Deref for Fetcher<V, E> {
+    type Target = Arc<Flight<V, E>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<V, E> Drop for Fetcher<V, E> {
+    fn drop(&mut self) {
+        let _has_landed = self.0.outcome.set(None);
     }
 }
 
 /// A caller that waits for a flight; its interest ends when it is dropped.
 pub(super) struct Waiter<V, E> {
-    outcome: watch::Receiver<Option<Outcome<V, E>>>,
+    flight: Arc<Flight<V, E>>,
     /// When the flight was booked.
     pub(super) booked: Instant,
     _interest: Arc<()>,
@@ -76,15 +92,12 @@ pub(super) struct Waiter<V, E> {
 
 impl<V, E> Waiter<V, E> {
     /// Waits for the outcome, but not beyond `deadline`.
-    pub(super) async fn wait(mut self, deadline: Instant) -> Result<Arc<Answer<V>>, Error<E>> {
-        match timeout_at(deadline, self.outcome.wait_for(Option::is_some)).await {
+    pub(super) async fn wait(self, deadline: Instant) -> Result<Arc<Answer<V>>, Error<E>> {
+        match timeout_at(deadline, self.flight.outcome.wait()).await {
             Err(_) => Err(Error::Deadline),
-            Ok(Ok(outcome)) => match outcome.as_ref() {
-                Some(Ok(answer)) => Ok(Arc::clone(answer)),
-                Some(Err(error)) => Err(Error::Fetch(Arc::clone(error))),
-                None => Err(Error::Lost),
-            },
-            Ok(Err(_)) => Err(Error::Lost),
+            Ok(Some(Ok(answer))) => Ok(Arc::clone(answer)),
+            Ok(Some(Err(error))) => Err(Error::Fetch(Arc::clone(error))),
+            Ok(None) => Err(Error::Lost),
         }
     }
 }

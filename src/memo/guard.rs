@@ -2,7 +2,7 @@
 //! nobody joins a dead one.
 
 use super::answer::{Answer, ReadBy};
-use super::flight::Flight;
+use super::flight::Fetcher;
 use super::key::Key;
 use super::memorable::Memorable;
 use super::memory::{Flights, Inner};
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 pub(super) struct FlightGuard<V, E> {
     pub(super) inner: Arc<Inner<V, E>>,
     pub(super) key: Key,
-    pub(super) flight: Arc<Flight<V, E>>,
+    pub(super) flight: Fetcher<V, E>,
 }
 
 /// The beginning of a fetch.

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Found, ReadBy, Source};
 use super::error::Error;
-use super::flight::{Flight, Waiter};
+use super::flight::{Fetcher, Flight, Waiter};
 use super::guard::FlightGuard;
 use super::key::Key;
 use super::memorable::Memorable;
@@ -208,7 +208,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
         F: FnOnce(Call) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(V, ReadBy), E>> + Send,
     {
-        let flight = Flight::new();
+        let flight = Fetcher::new();
         let (waiter, errand) = (flight.join(), start.errand.then(|| flight.join()));
         let ahead = flights.insert(key.clone(), Arc::clone(&flight));
         let inner = Arc::clone(&self.0);

@@ -5,8 +5,8 @@
 //! changes.) Files that turn bad take nothing down: the last good value stays, and each new state of the files is
 //! reported once.
 
+use crate::call::ambient::blocking;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, TryLockError};
-use tokio::task::spawn_blocking;
 use tokio::time::{Duration, Instant, timeout};
 
 /// Shortest time between two looks at the files. kubelet takes a minute to bring a change to the node.
@@ -75,7 +75,7 @@ impl<S: Source> Mounted<S> {
     pub(crate) async fn current(&self) -> Arc<S::Value> {
         if self.0.is_due(Instant::now()) {
             let inner = Arc::clone(&self.0);
-            let look = spawn_blocking(move || inner.look());
+            let look = blocking(move || inner.look());
             if timeout(PATIENCE, look).await.is_err() {
                 log::debug!("mounted files are slow to read; the last good ones are used");
             }

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::call::ambient;
+
 use super::decode;
 use super::defaults;
 use super::deletion::{self, DeleteOptions};
@@ -47,8 +49,7 @@ struct Write<'a> {
 
 impl Api {
     pub(super) fn new(store: Store, rollout: bool) -> Self {
-        let salt =
-            u64::from_ne_bytes(Timestamp::now().as_nanosecond().to_ne_bytes()[..8].try_into().unwrap_or_default());
+        let salt = u64::from_ne_bytes(ambient::now().as_nanosecond().to_ne_bytes()[..8].try_into().unwrap_or_default());
         Self { store: RwLock::new(store), rollout, salt }
     }
 
@@ -67,7 +68,7 @@ impl Api {
             subresource: target.subresource,
             dry_run: query.get("dryRun").is_some_and(|dry_run| dry_run == "All"),
             store: self.lock(),
-            now: Timestamp::now(),
+            now: ambient::now(),
         })
     }
 
@@ -80,7 +81,7 @@ impl Api {
     pub(super) fn list(&self, target: &Target, query: &Query) -> Result<Page, ApiError> {
         let options = ListOptions::parse(target.resource, query)?;
         let namespace = target.namespace.as_deref();
-        Page::read(&self.read(), target.resource, namespace, &options, Timestamp::now())
+        Page::read(&self.read(), target.resource, namespace, &options, ambient::now())
     }
 
     /// One object, or its scale.
@@ -96,7 +97,7 @@ impl Api {
         let object = store
             .get(target.resource, &key)
             .ok_or_else(|| ApiError::not_found(target.resource, &key.name))?
-            .at(Timestamp::now());
+            .at(ambient::now());
         drop(store);
         Ok(match target.subresource {
             Some(Subresource::Scale) => scale::of_deployment(&object.value()),
@@ -133,7 +134,7 @@ impl Api {
         {
             metadata["name"] = json!(format!("{prefix}{}", identity::name_suffix(number)));
         }
-        let now = Timestamp::now();
+        let now = ambient::now();
         stamp(resource, metadata, &namespace, number, now);
         defaults::apply(resource, &mut document);
         if resource == Resource::Services && document["spec"]["clusterIP"].is_null() {

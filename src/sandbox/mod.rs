@@ -4,20 +4,24 @@
 //! `kubectl get/create/delete/patch/scale` need, in the words of kube-apiserver v1.20. It serves no watches
 //! and knows no users. It counts calls ([`Calls`]) and takes faults ([`Faults`]) at run time.
 //!
-//! `server` (HTTP) asks `api` (the verbs), which works on `store` (versioned objects).
+//! `server` (HTTP) and `backend` (no connections) make an `exchange` of each request. That asks `api` (the verbs), which works on
+//! `store` (versioned objects).
 
 mod api;
+mod backend;
 mod calls;
 mod decode;
 mod defaults;
 mod deletion;
 mod discovery;
 mod envhub;
+mod exchange;
 mod faults;
 mod identity;
 mod list;
 mod names;
 mod object;
+mod options;
 mod patch;
 mod resource;
 mod review;
@@ -41,56 +45,19 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App, HttpServer, web};
-use jiff::Timestamp;
 use tokio::sync::oneshot;
 
+pub use backend::Backend;
 pub use calls::{CallCount, Calls};
 pub use faults::{Faults, Rule};
+pub use options::Options;
 
-use api::Api;
-use calls::Counters;
-use faults::Control;
-use seed::Seed;
-use server::Shared;
+use exchange::Shared;
 
 /// Enough to serve side by side on a laptop.
 const WORKERS: usize = 2;
 /// Longer than any client keeps an idle connection, so that it is never the server that closes one.
 const KEEP_ALIVE: Duration = Duration::from_secs(600);
-
-/// Options of a new sandbox.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Environment services to seed: each is a Deployment and, mostly, a Service.
-    pub services: usize,
-    /// Environment instances to seed.
-    pub pods: usize,
-    /// The rate limit in force at first, in calls per second. `None`: none.
-    pub qps: Option<f64>,
-    /// The latency in force at first.
-    pub latency: Duration,
-    /// Namespace of the seeds. It exists, as does `default`; no other does.
-    pub namespace: String,
-    /// On 127.0.0.1. 0: any free one.
-    pub port: u16,
-    /// True if objects move by themselves as on a cluster. If not, nothing does, as on a bare API server.
-    pub rollout: bool,
-}
-
-impl Default for Options {
-    /// Empty, without faults, on any free port, with rollouts.
-    fn default() -> Self {
-        Self {
-            services: 0,
-            pods: 0,
-            qps: None,
-            latency: Duration::ZERO,
-            namespace: "aenv-sandbox".to_owned(),
-            port: 0,
-            rollout: true,
-        }
-    }
-}
 
 /// A running server. Clones are handles of the same one; it stops when the last handle is dropped.
 #[derive(Clone, Debug)]
@@ -121,28 +88,15 @@ impl ApiServer {
     pub async fn start(options: Options) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
         let address = listener.local_addr()?;
-        let faults = Faults {
-            latency_ms: u64::try_from(options.latency.as_millis()).unwrap_or(u64::MAX),
-            qps: options.qps,
-            ..Faults::default()
-        };
         let namespace = options.namespace.clone();
-        let (services, pods, rollout) = (options.services, options.pods, options.rollout);
         // Ten thousand pods take a debug build a second or two.
-        let store = tokio::task::spawn_blocking(move || {
-            Seed { services, pods, namespace: &namespace, rollout, now: Timestamp::now() }.plant()
-        });
-        let store = store.await.map_err(io::Error::other)?;
-        let shared = Data::new(Shared {
-            api: Api::new(store, rollout),
-            counters: Counters::default(),
-            control: Control::new(faults),
-        });
+        let shared = tokio::task::spawn_blocking(move || Data::new(Shared::new(&options)));
+        let shared = shared.await.map_err(io::Error::other)?;
         let (started, handle) = oneshot::channel();
         let for_server = shared.clone();
         std::thread::Builder::new().name("sandbox".to_owned()).spawn(move || run(listener, &for_server, started))?;
         let handle = handle.await.map_err(io::Error::other)??;
-        Ok(Self { running: Arc::new(Running { shared, address, namespace: options.namespace, handle }) })
+        Ok(Self { running: Arc::new(Running { shared, address, namespace, handle }) })
     }
 
     /// `http://127.0.0.1:<port>`.

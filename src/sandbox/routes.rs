@@ -4,8 +4,8 @@ use actix_web::web::{self, Bytes, Data, ServiceConfig};
 use actix_web::{HttpResponse, Responder};
 use serde_json::json;
 
+use super::exchange::Shared;
 use super::faults::Faults;
-use super::server::Shared;
 
 /// Mounts the routes.
 pub(super) fn mount(config: &mut ServiceConfig, shared: Data<Shared>) {

@@ -1,5 +1,7 @@
 //! `GET /pods` and `GET /pods/{name}`.
 
+#![expect(clippy::disallowed_methods, reason = "the system's time is the API server's")]
+
 use crate::support::controller::{Controller, send};
 use crate::support::{Cluster, on_every_cluster, seed};
 use jiff::{SignedDuration, Timestamp};

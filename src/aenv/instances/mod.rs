@@ -15,10 +15,10 @@ pub(crate) use view::{Detail, EnvInstance, Item, Particulars, Rfc3339};
 
 use crate::aenv::rows::{Listing, One, Rows};
 use crate::aenv::templates::TemplateStore;
+use crate::call::ambient;
 use crate::cluster::{Failed, Writer};
 use crate::memo::{Error, Found, Memo, ReadOptions, Reader};
 use crate::syntax::{ListFilter, ObjectName};
-use jiff::Timestamp;
 use read::{Fetch, GET_POD, LIST_PODS};
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ impl Instances {
         options: ReadOptions,
     ) -> Result<Found<Rows<InstanceRow>>, Error<Failed>> {
         let found = self.list_instances(ListFilter { with_ttl: true, ..filter }, options).await?;
-        let now = Timestamp::now();
+        let now = ambient::now();
         Ok(found.map(|rows| {
             // Time only adds to them, so their number tells which they are.
             let expired = rows.iter().filter(|row| row.has_expired(now)).count();

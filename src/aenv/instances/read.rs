@@ -2,11 +2,10 @@
 
 use super::view::InstanceRow;
 use crate::aenv::rows::{Interner, Listing, One, Rows};
-use crate::call::{Call, Lane};
+use crate::call::{Call, Lane, ambient};
 use crate::cluster::{Cluster, Error, Failed, Resource, slim};
 use crate::memo::{Listed, Origin};
 use crate::syntax::{ListFilter, ObjectName};
-use jiff::Timestamp;
 use std::sync::Arc;
 
 pub(super) const LIST_PODS: &str = "failed to list pods";
@@ -23,7 +22,7 @@ impl Origin for Fetch {
 
     async fn get(&self, name: &ObjectName, call: &Call) -> Result<Listing<InstanceRow>, Failed> {
         let pod = self.cluster.get::<slim::Pod>(Resource::Pods, name, call).await.map_err(Failed::to(GET_POD))?;
-        Ok(Listing::Single(One::new(InstanceRow::new(pod, Timestamp::now(), &mut Interner::default()))))
+        Ok(Listing::Single(One::new(InstanceRow::new(pod, ambient::now(), &mut Interner::default()))))
     }
 
     async fn list(
@@ -38,7 +37,7 @@ impl Origin for Fetch {
             false if filter.with_ttl => call.clone().in_lane(Lane::Bulk),
             false => call.clone(),
         };
-        let (read, mut texts) = (Timestamp::now(), Interner::default());
+        let (read, mut texts) = (ambient::now(), Interner::default());
         let row = |pod: slim::Pod| InstanceRow::new(pod, read, &mut texts);
         let listed = self.cluster.list(Resource::Pods, filter, &call, row).await.map_err(Failed::to(LIST_PODS))?;
         let (objects, calls, proves_absence) = (listed.rows.len(), listed.calls as usize, listed.consistent);

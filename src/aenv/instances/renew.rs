@@ -6,10 +6,9 @@
 use super::view::InstanceRow;
 use super::{GET_POD, Instances};
 use crate::aenv::rows::{Interner, Listing, One};
-use crate::call::Call;
+use crate::call::{Call, ambient};
 use crate::cluster::{Error, Failed, Resource, slim};
 use crate::syntax::{ObjectName, TTL, format_go_duration};
-use jiff::Timestamp;
 use serde_json::json;
 use std::sync::Arc;
 use tokio::time::Duration;
@@ -38,7 +37,7 @@ impl Instances {
             let renewed = cluster.merge_patch::<slim::Pod>(Resource::Pods, &name, &patch, &call).await;
             match renewed {
                 Ok(pod) => {
-                    let renewed = One::new(InstanceRow::new(pod, Timestamp::now(), &mut Interner::default()));
+                    let renewed = One::new(InstanceRow::new(pod, ambient::now(), &mut Interner::default()));
                     write.stored(Listing::Single(renewed.clone()));
                     Ok(renewed)
                 }
@@ -57,6 +56,6 @@ impl Instances {
 /// The time since the Pod's creation, in whole seconds, rounded up; zero if the clocks disagree.
 fn age(pod: &slim::Pod) -> Duration {
     let created = pod.metadata.created_at();
-    let age = created.and_then(|created| Duration::try_from(Timestamp::now().duration_since(created)).ok());
+    let age = created.and_then(|created| Duration::try_from(ambient::now().duration_since(created)).ok());
     Duration::from_secs(age.map_or(0, |age| age.as_secs() + 1))
 }

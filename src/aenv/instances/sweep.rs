@@ -4,7 +4,7 @@
 
 use super::{Instances, LIST_PODS, ttl};
 use crate::aenv::sweep::{Doomed, Forget, Swept, remove};
-use crate::call::{Call, Lane};
+use crate::call::{Call, Lane, ambient};
 use crate::cluster::{Cluster, Failed, ObjectVersion, Resource, slim};
 use crate::syntax::{ListFilter, ObjectName, TTL};
 use jiff::{SignedDuration, Timestamp};
@@ -61,7 +61,7 @@ pub(crate) async fn sweep_instances(
     // Only expired pods are wanted then, and those carry a time to live.
     let with_ttl = filter.with_ttl || take == Take::Expired { finished_after: None };
     let filter = ListFilter { with_ttl, ..filter };
-    let now = Timestamp::now();
+    let now = ambient::now();
     let listed = cluster.list(Resource::Pods, &filter, &call, |pod: slim::Pod| take.doom(&pod, now)).await;
     let doomed = listed.map_err(Failed::to(LIST_PODS))?.rows.into_iter().flatten().collect();
     Ok(remove(cluster, doomed, dry_run, forget, &call).await)

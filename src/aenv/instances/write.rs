@@ -6,10 +6,9 @@ use crate::aenv::environment::{InstanceSpec, Known, Rejected, Source};
 use crate::aenv::once_only::{Created, IdempotencyKey, generated_name};
 use crate::aenv::rows::{Interner, Listing, One};
 use crate::aenv::warnings::Warnings;
-use crate::call::Call;
+use crate::call::{Call, ambient};
 use crate::cluster::{Creation, Earlier, Error, Failed, Fingerprint, Intent, Resource, slim};
 use crate::syntax::ObjectName;
-use jiff::Timestamp;
 use std::sync::Arc;
 
 const CREATE_POD: &str = "failed to create pod";
@@ -46,7 +45,7 @@ impl Instances {
         };
         let write = self.reader.begin_write(&name);
         let make = move |creation: Arc<Creation>, call: Call| async move {
-            let row = |pod| One::new(InstanceRow::new(pod, Timestamp::now(), &mut Interner::default()));
+            let row = |pod| One::new(InstanceRow::new(pod, ambient::now(), &mut Interner::default()));
             match creation.create::<slim::Pod>(Resource::Pods, &name, &pod, CREATE_POD, &call).await {
                 Ok(pod) => Ok(Created::now(row(pod))),
                 Err(failed) if key.is_some() && failed.source.is_already_exists() => {

@@ -1,9 +1,9 @@
 //! A value made once, however many ask for it at the same time and however many of them give up.
 
+use crate::call::ambient::blocking;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{Notify, Semaphore};
-use tokio::task::spawn_blocking;
 
 /// Most large values that are made at the same time. More would only take turns on the CPU that hits need, and each
 /// takes memory meanwhile.
@@ -67,7 +67,7 @@ struct Making<T>(Arc<Slot<T>>);
 impl<T: Send + Sync + 'static> Making<T> {
     async fn run(self, make: impl FnOnce() -> T + Send + 'static) {
         let _permit = MAKERS.acquire().await;
-        if let Ok(value) = spawn_blocking(make).await {
+        if let Some(value) = blocking(make).await {
             let _made_by_a_small_effort = self.0.value.set(value);
         }
     }

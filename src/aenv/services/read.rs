@@ -2,12 +2,11 @@
 
 use super::view::ServiceRow;
 use crate::aenv::rows::{Interner, Listing, One, Row, Rows};
-use crate::call::Call;
+use crate::call::{Call, ambient};
 use crate::cluster::{Cluster, Error, Failed, Resource, slim};
 use crate::memo::{Listed, Origin};
 use crate::syntax::{LabelSelector, ListFilter, ObjectName};
 use http::StatusCode;
-use jiff::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -52,7 +51,7 @@ impl Fetch {
     async fn join_lists(&self, filter: &ListFilter, call: &Call) -> Result<Listed<Listing<ServiceRow>>, Failed> {
         // Services are labelled with environment and version, but neither with their owner nor with a caller's labels.
         let of_any_owner = ListFilter { owner: None, labels: LabelSelector::default(), ..filter.clone() };
-        let read = Timestamp::now();
+        let read = ambient::now();
         let deployments = async {
             let mut texts = Interner::default();
             let row = |deployment| ServiceRow::new(deployment, Some(String::new()), read, &mut texts);
@@ -82,7 +81,7 @@ impl Fetch {
             get.await.map_err(Failed::to(GET_DEPLOYMENT))
         };
         let (deployment, url) = tokio::try_join!(deployment, self.get_url(name, call))?;
-        Ok(One::new(ServiceRow::new(deployment, url, Timestamp::now(), &mut Interner::default())))
+        Ok(One::new(ServiceRow::new(deployment, url, ambient::now(), &mut Interner::default())))
     }
 
     /// The address of the Service `name`; `None` if there is no such Service.

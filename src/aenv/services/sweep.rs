@@ -4,7 +4,7 @@
 //! same create may still complete it. Claims stay: a claim may outlive its service on purpose.
 
 use crate::aenv::sweep::{Doomed, Forget, Swept, remove};
-use crate::call::{Call, Lane};
+use crate::call::{Call, Lane, ambient};
 use crate::cluster::{Cluster, Failed, ObjectVersion, REQUEST_ID, Resource, slim};
 use crate::syntax::{ListFilter, ObjectName};
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +24,7 @@ pub(crate) async fn sweep_incomplete_services(
 ) -> Result<Swept, Failed> {
     let call = call.clone().in_lane(Lane::Bulk);
     let all = ListFilter::default();
-    let now = Timestamp::now();
+    let now = ambient::now();
     // Deployments first: a create that ends between the two lists has both by the second.
     let old = |deployment: slim::Deployment| doom(&deployment, older_than, now);
     let old = cluster.list(Resource::Deployments, &all, &call, old).await;

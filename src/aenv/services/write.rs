@@ -8,11 +8,10 @@ use crate::aenv::environment::{Rejected, ServiceChange, ServiceName, ServiceSpec
 use crate::aenv::once_only::{Created, IdempotencyKey, generated_name};
 use crate::aenv::rows::{Interner, Listing, One};
 use crate::aenv::warnings::Warnings;
-use crate::call::Call;
+use crate::call::{Call, ambient};
 use crate::cluster::{Creation, Earlier, Error, Failed, Intent, Resource, slim};
 use crate::syntax::ObjectName;
 use http::StatusCode;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -146,7 +145,7 @@ async fn create(
     };
     let service: slim::Service =
         creation.create(Resource::Services, name, &objects.service, CREATE_SERVICE, call).await?;
-    let row = ServiceRow::new(deployment, Some(fetch.url(&service)), Timestamp::now(), &mut Interner::default());
+    let row = ServiceRow::new(deployment, Some(fetch.url(&service)), ambient::now(), &mut Interner::default());
     Ok(One::new(row))
 }
 
@@ -192,7 +191,7 @@ async fn find_earlier(
         Earlier::Same(stored) => stored.decode::<slim::Service>().map_err(Failed::to(CREATE_SERVICE))?,
         Earlier::Other | Earlier::NotFound => return Err(taken),
     };
-    Ok(One::new(ServiceRow::new(deployment, Some(fetch.url(&service)), Timestamp::now(), &mut Interner::default())))
+    Ok(One::new(ServiceRow::new(deployment, Some(fetch.url(&service)), ambient::now(), &mut Interner::default())))
 }
 
 async fn update(
@@ -224,7 +223,7 @@ async fn update(
             outcome => break outcome.map_err(Failed::to(UPDATE_DEPLOYMENT))?,
         }
     };
-    let row = ServiceRow::new(updated, url, Timestamp::now(), &mut Interner::default());
+    let row = ServiceRow::new(updated, url, ambient::now(), &mut Interner::default());
     Ok(One::new(row))
 }
 

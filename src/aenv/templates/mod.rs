@@ -34,6 +34,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// The pod template that instances have unless they name another; its namespace is that of all objects.
 const SINGLE_CONTAINER: &str = "singleContainer";
@@ -136,14 +137,11 @@ impl Templates {
     }
 
     fn from_folder(folder: &Folder) -> Result<Self, Faults> {
-        let built_in = BUILT_IN.into_iter().map(|(name, text)| (name.to_owned(), File::built_in(name, text)));
-        let mut files = built_in.collect::<BTreeMap<_, _>>();
         match folder {
-            Folder::Missing => {}
-            Folder::Unreadable(path, why) => return Err(Fault::of_file(path, why).into()),
-            Folder::Files(given) => files.extend(given.clone()),
+            Folder::Missing => Ok(Self::default()),
+            Folder::Unreadable(path, why) => Err(Fault::of_file(path, why).into()),
+            Folder::Files(given) => Ok(Self::from_files(built_in().chain(given.clone()).collect())),
         }
-        Ok(Self::from_files(files))
     }
 
     /// Templates of `files` by name, the built-in ones among them; what is of no other type is a pod.
@@ -272,11 +270,16 @@ impl Templates {
     }
 }
 
-/// The built-in templates.
+/// The built-in templates, parsed once.
 impl Default for Templates {
     fn default() -> Self {
-        Self::from_folder(&Folder::Missing).expect("the built-in templates are sound")
+        static PARSED: LazyLock<Templates> = LazyLock::new(|| Templates::from_files(built_in().collect()));
+        PARSED.clone()
     }
+}
+
+fn built_in() -> impl Iterator<Item = (String, File)> {
+    BUILT_IN.into_iter().map(|(name, text)| (name.to_owned(), File::built_in(name, text)))
 }
 
 /// Takes a template out of `files`; the built-in one if it is broken.

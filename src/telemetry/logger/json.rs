@@ -1,5 +1,7 @@
 //! A record as one line of JSON.
 
+#![expect(clippy::disallowed_methods, reason = "a line bears the system's time")]
+
 use crate::telemetry::request_context::RequestContext;
 use env_logger::fmt::Formatter;
 use jiff::Timestamp;

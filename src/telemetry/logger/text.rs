@@ -1,5 +1,7 @@
 //! A record as a line for people.
 
+#![expect(clippy::disallowed_methods, reason = "a line bears the system's time")]
+
 use crate::telemetry::request_context::RequestContext;
 use jiff::Timestamp;
 use log::Record;

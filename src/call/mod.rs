@@ -3,6 +3,8 @@
 //! A [`Call`] travels from the handler (or from the fetch that several handlers share) through retry, paging and
 //! throttle. Every layer below keeps one rule: never past the deadline.
 
+pub(crate) mod ambient;
+
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Arc, LazyLock};
