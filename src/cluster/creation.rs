@@ -273,8 +273,10 @@ impl Creation {
     }
 }
 
-/// True if a removal that failed so may succeed later: an API server or a throttle that is overloaded, or an object
-/// that was changed between the look and the removal.
+/// True if a removal that failed so may succeed later: an API server or a throttle that is overloaded, an answer that was
+/// garbled, or an object that was changed between the look and the removal.
 fn may_pass(error: &Error) -> bool {
-    error.is_transient() || matches!(error, Error::Refused(_)) || error.has_status(StatusCode::CONFLICT)
+    error.is_transient()
+        || matches!(error, Error::Refused(_) | Error::Unreadable(_))
+        || error.has_status(StatusCode::CONFLICT)
 }

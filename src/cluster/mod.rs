@@ -20,6 +20,8 @@ mod read;
 mod resource;
 pub(crate) mod retry;
 pub mod slim;
+#[cfg(all(test, feature = "sandbox"))]
+mod tests;
 mod timeout;
 mod transport;
 mod version;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -153,7 +153,8 @@ impl Cluster {
         let attempt = || async {
             let request = self.requests(resource).delete(name.as_str(), params);
             match self.attempt(operation, built(request)?, call).await {
-                Ok(_) => Ok(true),
+                // Any other page of success would not have removed anything.
+                Ok(body) => serde_json::from_slice::<IgnoredAny>(&body).map(|_| true).map_err(Error::not_json),
                 // Gone: by an earlier attempt whose answer was lost, or there was none.
                 Err(error) if error.has_status(StatusCode::NOT_FOUND) => Ok(open.load(Ordering::Relaxed)),
                 Err(error) => {
