@@ -46,7 +46,8 @@ pub fn simulate(began: Timestamp, seed: u64) {
     SIMULATED.set(Some((began, Instant::now())));
 }
 
-#[cfg(all(test, feature = "sandbox"))]
+#[cfg(test)]
+#[cfg(feature = "sandbox")]
 mod tests {
     use super::*;
     use tokio::time::{Duration, advance};

@@ -20,7 +20,8 @@ mod read;
 mod resource;
 pub(crate) mod retry;
 pub mod slim;
-#[cfg(all(test, feature = "sandbox"))]
+#[cfg(test)]
+#[cfg(feature = "sandbox")]
 mod tests;
 mod timeout;
 mod transport;
