@@ -63,7 +63,6 @@ pub mod bench {
 
 /// A controller without sockets, for `tests/sim`.
 #[doc(hidden)]
-#[cfg(feature = "sandbox")]
 pub mod simulation {
     pub use crate::app::assembly::Assembly;
     pub use crate::call::ambient::simulate;

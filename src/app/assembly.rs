@@ -110,7 +110,6 @@ impl Assembly {
     }
 
     /// Waits until every write has come to its end, or has been undone. There should be no new ones by then.
-    #[cfg(feature = "sandbox")]
     pub async fn writes_ended(&self) {
         self.writer.ended().await;
     }

@@ -40,14 +40,12 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
 
 /// Makes this thread a simulation: it is `began` now, and all chance, also that of `fastrand`, follows `seed`. Called within
 /// a runtime of one thread whose clock is paused.
-#[cfg(feature = "sandbox")]
 pub fn simulate(began: Timestamp, seed: u64) {
     fastrand::seed(seed);
     SIMULATED.set(Some((began, Instant::now())));
 }
 
 #[cfg(test)]
-#[cfg(feature = "sandbox")]
 mod tests {
     use super::*;
     use tokio::time::{Duration, advance};

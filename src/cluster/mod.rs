@@ -40,8 +40,6 @@ pub(crate) use metrics::Metrics;
 pub(crate) use plan::ListPlan;
 pub(crate) use resource::Resource;
 pub(crate) use version::ObjectVersion;
-#[cfg(feature = "sandbox")]
-pub use wire::Body;
 pub(crate) use wire::Timeouts;
-pub use wire::Wire;
+pub use wire::{Body, Wire};
 pub(crate) use writer::Writer;
