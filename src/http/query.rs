@@ -6,10 +6,9 @@
 use super::ask::Ask;
 use super::error::ApiError;
 use super::warning::warn;
-use crate::aenv::environment::cut;
 use crate::aenv::services::Status;
 use crate::aenv::warnings::Warnings;
-use crate::syntax::{LabelSelector, LabelValue, ListFilter, ObjectName, Phase};
+use crate::syntax::{LabelSelector, LabelValue, ListFilter, ObjectName, Phase, cut};
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use serde::Deserialize;

@@ -111,7 +111,7 @@ pub(crate) const RULES: Rules = Rules {
         ("rustix", &["src/app/descriptors.rs", "src/reload/file.rs"]),
         ("rustls", &["src/credentials/certificates.rs"]),
         ("serde_path_to_error", &["src/aenv/templates"]),
-        ("serde_saphyr", &["src/aenv/templates"]),
+        ("serde_saphyr", &["src/aenv/templates", "src/syntax/value.rs"]),
         ("subtle", &["src/credentials/tokens.rs"]),
         ("tokio_rustls", &["src/http/tls.rs"]),
         ("utoipa", &["src/http", "src/aenv"]),

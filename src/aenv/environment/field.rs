@@ -1,9 +1,7 @@
 //! A field of a body: its path and its value, read as one type or another.
 
-use super::cut::cut;
-use super::document::{Json, Object};
 use crate::aenv::warnings::Warnings;
-use crate::syntax::Fault;
+use crate::syntax::{Fault, Node, Object, Value, cut};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -12,13 +10,13 @@ use std::ops::RangeInclusive;
 #[derive(Debug, Clone)]
 pub(super) struct Field<'a> {
     path: String,
-    json: &'a Json,
+    value: &'a Value,
 }
 
 impl<'a> Field<'a> {
     /// The field at `path`.
-    pub(super) fn new(path: String, json: &'a Json) -> Self {
-        Self { path, json }
+    pub(super) fn new(path: String, value: &'a Value) -> Self {
+        Self { path, value }
     }
 
     /// Its path as the caller spelled it.
@@ -27,13 +25,13 @@ impl<'a> Field<'a> {
     }
 
     /// The member `key` of this object; its name may be anything.
-    pub(super) fn member(&self, key: &str, json: &'a Json) -> Self {
-        Self { path: format!("{}.{}", self.path, cut(key)), json }
+    pub(super) fn member(&self, key: &str, member: &'a Node) -> Self {
+        Self { path: format!("{}.{}", self.path, cut(key)), value: &member.value }
     }
 
     /// A fault that tells the value.
     pub(super) fn refused(&self, why: impl fmt::Display) -> Fault {
-        Fault::at(self.path.clone(), format!("{} {why}", self.json))
+        Fault::at(self.path.clone(), format!("{} {why}", self.value))
     }
 
     /// A fault that does not tell the value.
@@ -48,21 +46,21 @@ impl<'a> Field<'a> {
 
     /// The text of a warning that tells the value.
     pub(super) fn told(&self, what: impl fmt::Display) -> String {
-        format!("{}: {} {what}", self.path, self.json)
+        format!("{}: {} {what}", self.path, self.value)
     }
 
     /// The value, if it is a text; the fault does not tell it.
     pub(super) fn text(&self) -> Result<&'a str, Fault> {
-        match self.json {
-            Json::Text(text) => Ok(text),
-            Json::Bool(_) | Json::Number(_) => Err(self.wrong(format!("is {}, put it in quotes", self.json.kind()))),
-            Json::Null | Json::List(_) | Json::Object(_) => Err(self.is_no("a text")),
+        match self.value {
+            Value::Text(text) => Ok(text),
+            Value::Bool(_) | Value::Number(_) => Err(self.wrong(format!("is {}, put it in quotes", self.value.kind()))),
+            Value::Null | Value::List(_) | Value::Object(_) => Err(self.is_no("a text")),
         }
     }
 
     /// The value as a text: that of a number is its digits. The fault does not tell it.
     pub(super) fn text_or_number(&self) -> Result<Cow<'a, str>, Fault> {
-        if let Json::Number(number) = self.json {
+        if let Value::Number(number) = self.value {
             Ok(number.to_string().into())
         } else {
             self.text().map(Cow::Borrowed)
@@ -71,25 +69,25 @@ impl<'a> Field<'a> {
 
     /// The value as a text, whatever it is, with a warning if it is none.
     pub(super) fn as_text(&self, warnings: &mut Warnings) -> Cow<'a, str> {
-        if let Json::Text(text) = self.json {
+        if let Value::Text(text) = self.value {
             return Cow::Borrowed(text);
         }
-        warnings.push(self.warning(format_args!("is {}, its text is taken; put it in quotes", self.json.kind())));
-        Cow::Owned(self.json.to_text())
+        warnings.push(self.warning(format_args!("is {}, its text is taken; put it in quotes", self.value.kind())));
+        Cow::Owned(self.value.to_text())
     }
 
     /// The value, if it is a whole number within `range`, however JSON spells it: `8080`, `8080.0`, `8.08e3`; with a
     /// warning also as a text.
     pub(super) fn whole(&self, range: RangeInclusive<i64>, warnings: &mut Warnings) -> Result<i64, Fault> {
-        let number = match self.json {
-            Json::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
-            Json::Text(text) => text.parse().ok(),
+        let number = match self.value {
+            Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
+            Value::Text(text) => text.parse().ok(),
             _ => None,
         };
         let number = number.filter(|number| range.contains(number)).ok_or_else(|| {
             self.refused(format_args!("is not a whole number from {} to {}", range.start(), range.end()))
         })?;
-        if matches!(self.json, Json::Text(_)) {
+        if matches!(self.value, Value::Text(_)) {
             warnings.push(self.told("is a text, taken as the number; write it without quotes"));
         }
         Ok(number)
@@ -97,28 +95,31 @@ impl<'a> Field<'a> {
 
     /// The members, if it is an object.
     pub(super) fn members(&self) -> Result<&'a Object, Fault> {
-        if let Json::Object(members) = self.json { Ok(members) } else { Err(self.is_no("an object")) }
+        if let Value::Object(members) = self.value { Ok(members) } else { Err(self.is_no("an object")) }
     }
 
     /// The items, if it is a list.
     pub(super) fn items(&self) -> Result<impl ExactSizeIterator<Item = Field<'a>>, Fault> {
-        let Json::List(items) = self.json else { return Err(self.is_no("a list")) };
+        let Value::List(items) = self.value else { return Err(self.is_no("a list")) };
         let path = self.path.clone();
-        Ok(items.iter().enumerate().map(move |(number, json)| Field { path: format!("{path}[{number}]"), json }))
+        Ok(items
+            .iter()
+            .enumerate()
+            .map(move |(number, item)| Field { path: format!("{path}[{number}]"), value: &item.value }))
     }
 
     /// True for null.
     pub(super) fn is_null(&self) -> bool {
-        *self.json == Json::Null
+        *self.value == Value::Null
     }
 
     /// True if it is as good as not given.
     pub(super) fn is_absent(&self) -> bool {
-        self.is_null() || matches!(self.json, Json::Text(text) if text.is_empty())
+        self.is_null() || matches!(self.value, Value::Text(text) if text.is_empty())
     }
 
     fn is_no(&self, wanted: &str) -> Fault {
-        self.wrong(format!("is {}, give {wanted}", self.json.kind()))
+        self.wrong(format!("is {}, give {wanted}", self.value.kind()))
     }
 }
 

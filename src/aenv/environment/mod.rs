@@ -20,7 +20,6 @@
 
 mod bodies;
 mod change;
-mod cut;
 mod document;
 mod field;
 mod instance;
@@ -40,7 +39,6 @@ mod words;
 
 pub(crate) use bodies::schemas;
 pub(crate) use change::ServiceChange;
-pub(crate) use cut::cut;
 pub(crate) use document::Document;
 pub(crate) use instance::{Autoscale, InstanceSpec, Known};
 pub(crate) use rejected::Rejected;

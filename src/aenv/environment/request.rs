@@ -3,9 +3,8 @@
 //! It names the environment and overrides some of its deploy settings, under names of its own ([`super::settings`]). It is
 //! checked before EnvHub is asked, and once more together with EnvHub's description.
 
-use super::cut::cut;
-use super::document::{Document, Json, Object};
-use crate::syntax::{Fault, Faults, LabelValue};
+use super::document::Document;
+use crate::syntax::{Fault, Faults, LabelValue, Object, Value, cut};
 
 /// The environment and the settings that a request asks for.
 #[derive(Debug)]
@@ -25,12 +24,15 @@ impl CreateRequest {
         let body = Document::parse(body)?;
         let wrong = |problem: String| Faults::from(Fault::at("envName", problem));
         let label = |text| LabelValue::new(text).map_err(|why| wrong(format!("\"{}\" {why}", cut(text))));
-        let named = if let Some(Json::Text(env)) = body.members().get("envName") { env.split_once('@') } else { None };
+        let named = match body.member("envName") {
+            Some(Value::Text(env)) => env.split_once('@'),
+            _ => None,
+        };
         let missing = || wrong("an environment with its version is needed, as in weather@1.0.2".to_owned());
         let (name, version) = named.ok_or_else(missing)?;
         let (name, version) = (label(name)?, label(version)?);
-        match body.members().get("datasource") {
-            None | Some(Json::Null | Json::Text(_)) => Ok(Self { name, version, body }),
+        match body.member("datasource") {
+            None | Some(Value::Null | Value::Text(_)) => Ok(Self { name, version, body }),
             Some(_) => Err(Fault::at("datasource", "a text is needed").into()),
         }
     }
@@ -41,7 +43,7 @@ impl CreateRequest {
 
     /// The tag of the second container's image.
     pub(super) fn datasource(&self) -> Option<&str> {
-        let Json::Text(datasource) = self.fields().get("datasource")? else { return None };
+        let Value::Text(datasource) = self.body.member("datasource")? else { return None };
         Some(datasource.as_str()).filter(|datasource| !datasource.is_empty())
     }
 }

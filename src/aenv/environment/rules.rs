@@ -3,10 +3,9 @@
 //! A value that cannot be meant is a fault. One that the Go controller would pass over, or whose meaning is clear although
 //! its type is another, is read with a warning. Both name the field; neither tells the value of an environment variable.
 
-use super::cut::cut;
 use super::field::Field;
 use crate::aenv::warnings::Warnings;
-use crate::syntax::{Fault, Faults, Invalid, LabelValue, ObjectName, Quantity, TemplateName, parse_go_duration};
+use crate::syntax::{Fault, Faults, Invalid, LabelValue, ObjectName, Quantity, TemplateName, cut, parse_go_duration};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -154,11 +153,11 @@ pub(super) fn is_image(name: &str) -> bool {
 pub(super) fn image_artifact(field: &Field<'_>, warnings: &mut Warnings) -> Result<Option<String>, Faults> {
     for artifact in field.items()? {
         let members = artifact.members()?;
-        let Some(kind) = members.get("type").map(|json| artifact.member("type", json)) else { continue };
+        let Some(kind) = members.get("type").map(|kind| artifact.member("type", kind)) else { continue };
         if kind.is_absent() || !kind.text()?.eq_ignore_ascii_case("image") {
             continue;
         }
-        let content = members.get("content").map(|json| artifact.member("content", json));
+        let content = members.get("content").map(|content| artifact.member("content", content));
         return match content.filter(|content| !content.is_absent()) {
             Some(content) => image(&content, warnings).map(Some),
             None => Ok(None),
@@ -184,8 +183,8 @@ pub(super) fn variables(field: &Field<'_>, warnings: &mut Warnings) -> Result<BT
     let mut size = Size::of(field, members.len(), MAX_VARIABLES, MAX_VARIABLES_BYTES)?;
     let mut variables = BTreeMap::new();
     let mut faults = Faults::default();
-    for (name, json) in members {
-        let variable = field.member(name, json);
+    for (name, member) in members {
+        let variable = field.member(name, member);
         if !is_variable_name(name) {
             faults.push(not_a_key(field, name, NO_VARIABLE_NAME));
         } else if !variable.is_null() {
@@ -230,8 +229,8 @@ pub(super) fn labels(field: &Field<'_>, warnings: &mut Warnings) -> Result<BTree
     let members = field.members()?;
     let mut size = Size::of(field, members.len(), MAX_LABELS, MAX_LABELS_BYTES)?;
     let mut labels = BTreeMap::new();
-    for (key, json) in members {
-        let label = field.member(key, json);
+    for (key, member) in members {
+        let label = field.member(key, member);
         if !label.is_null() {
             let value = label.as_text(warnings);
             size.add(field, key.len() + value.len())?;

@@ -1,12 +1,11 @@
 //! A section of a body: finds the fields of one object, and collects faults and warnings about them.
 
-use super::cut::cut;
-use super::document::{Document, Object};
+use super::document::Document;
 use super::field::Field;
 use super::settings::Setting;
 use crate::aenv::labels::CallerLabels;
 use crate::aenv::warnings::Warnings;
-use crate::syntax::{Fault, Faults};
+use crate::syntax::{Fault, Faults, Object, cut};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -133,13 +132,13 @@ impl<'a> Section<'a> {
     /// `api-service` cannot tell them from fields that are absent.
     fn requested<T>(&self, setting: &Setting<T>) -> Option<Field<'a>> {
         let name = setting.cli?;
-        let json = self.request?.get(name).filter(|json| !json.is_zero())?;
-        Some(Field::new(name.to_owned(), json))
+        let value = self.request?.get(name).map(|member| &member.value).filter(|value| !value.is_zero())?;
+        Some(Field::new(name.to_owned(), value))
     }
 
     fn given(&self, key: &str) -> Option<Field<'a>> {
-        let json = self.members?.get(key)?;
-        Some(Field::new(self.own_path(key), json)).filter(|field| !field.is_absent())
+        let value = &self.members?.get(key)?.value;
+        Some(Field::new(self.own_path(key), value)).filter(|field| !field.is_absent())
     }
 
     fn own_path(&self, key: &str) -> String {

@@ -1,28 +1,6 @@
-//! Places in a YAML file: the line and column of a value, and the path of keys to it.
+//! Path of keys to a value in a YAML file.
 
-use serde_saphyr::Location;
 use std::fmt;
-use std::path::Path;
-
-/// A line and a column, counted from one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    line: u64,
-    column: u64,
-}
-
-impl Place {
-    /// The place in `file`, for a message.
-    pub(super) fn of(self, file: &Path) -> String {
-        format!("{}:{}:{}", file.display(), self.line, self.column)
-    }
-}
-
-impl From<Location> for Place {
-    fn from(location: Location) -> Self {
-        Self { line: location.line(), column: location.column() }
-    }
-}
 
 /// The way to a key, displayed as `spec.containers[0].image`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -8,7 +8,7 @@
 //! A broken file costs its template: creates that need it are refused, the others are served. Keys that no type knows are
 //! ignored with a warning, as the Go controller ignores them.
 //!
-//! `folder` reads files, `yaml`, `tree` and `key_path` know the place of every key, `object` makes a Kubernetes object
+//! `folder` reads files, `yaml` and `key_path` know the place of every key, `object` makes a Kubernetes object
 //! of it, `check` finds what of an object would never work, `selectors` completes what selectors need.
 
 mod check;
@@ -19,7 +19,6 @@ mod selectors;
 mod store;
 #[cfg(test)]
 mod tests;
-mod tree;
 mod yaml;
 
 pub(crate) use store::TemplateStore;

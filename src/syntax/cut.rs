@@ -1,4 +1,4 @@
-//! Bounded words: pieces of a body, as far as messages repeat them.
+//! Bounded words: pieces of a text, as far as messages repeat them.
 
 /// The most characters of the caller's own words that a message repeats at once.
 const WORDS_SHOWN: usize = 80;
