@@ -1,5 +1,5 @@
-//! Keeps a running controller up to date with its settings: reads them again when their file changes and on SIGHUP,
-//! and says what became of it.
+//! Reload of the settings of a running controller: reads them again when their file changes and on SIGHUP,
+//! applies the live ones and logs the outcome.
 
 use super::Running;
 use super::assembly::announce_rate;

@@ -1,4 +1,4 @@
-//! Trying again, above the throttle, so that every attempt takes its own token.
+//! Retries, above the throttle, so that every attempt takes its own token.
 //!
 //! The one file that names the crate `backoff`. A retry is spent only on what may pass by itself, within the
 //! caller's deadline and the process's retry budget, and only while somebody still waits for the answer.

@@ -1,4 +1,4 @@
-//! In what two sets of settings are different, and which of that a running controller can take on.
+//! Changes between two sets of settings, and which of them a running controller can take on.
 
 use std::fmt;
 

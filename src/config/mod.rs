@@ -47,7 +47,7 @@ impl Settings {
     ///
     /// # Errors
     /// All unknown keys, all values that are not allowed, keys that contradict each other, and a file that cannot be
-    /// read: [`Faults`] has a line for each.
+    /// read: `Faults` has a line for each.
     pub fn load(flags: &Flags, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Faults> {
         Self::from_sources(Sources::collect(flags, environment, Path::new(STANDARD_FILE)))
     }

@@ -1,4 +1,4 @@
-//! Which key was meant by one that does not exist.
+//! Nearest key: a suggestion for one that does not exist.
 
 /// The known path whose key is spelled most like that of `unknown`; among equals, the one in the section spelled
 /// most alike, so that a key at the wrong level is found too. `None` if none is close.

@@ -1,4 +1,4 @@
-//! Looks the declared keys up in what was given, and remembers what it found: the faults, which keys exist, and
+//! Reader: looks the declared keys up in what was given, and remembers what it found: the faults, which keys exist, and
 //! which source decided each. What no key has asked for in the end is unknown.
 
 use super::given::{Entry, Source};

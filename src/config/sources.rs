@@ -1,4 +1,4 @@
-//! Collects what was given: the chart's variable, the file, the environment, the flags.
+//! Sources of settings: the chart's variable, the file, the environment, the flags.
 //!
 //! The sources are kept side by side rather than merged into one tree: a merged value hides the weaker one's faults and
 //! no longer knows which variable or flag it came from.

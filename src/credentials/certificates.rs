@@ -1,4 +1,4 @@
-//! The certificate by which callers know the controller, and, if they need certificates too, who signs those.
+//! TLS certificates: the controller's own, and the authorities of its callers' if they need one too.
 //!
 //! TLS 1.2 and 1.3, by rustls with ring. HTTP/1.1 is all that is spoken behind it: what times a connection knows no
 //! other. Sessions end with the certificates that they began under: a renewed set resumes none of the one before.

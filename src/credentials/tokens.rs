@@ -1,4 +1,4 @@
-//! Bearer tokens: who may ask, and for what.
+//! Bearer tokens, each with its scope.
 //!
 //! One per line: `<token> <read|write> [name]`. Only the tokens' hashes are kept, and a given token's hash is compared
 //! with each of them in constant time, so that neither memory nor the time of an answer tells a token.

@@ -1,4 +1,4 @@
-//! Examines what the controller depends on, for `controller doctor`: can the API server be reached, are the rights
+//! Examination of what the controller depends on, for `controller doctor`: can the API server be reached, are the rights
 //! there, what do the lists cost, and which setting should change.
 //!
 //! All calls pass the one limited client, one after the other; nothing is written to the cluster. Each part measures

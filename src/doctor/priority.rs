@@ -1,4 +1,4 @@
-//! Which priority level of API Priority and Fairness our lists run under, and what that means.
+//! Priority level of API Priority and Fairness that our lists run under, and its meaning.
 //!
 //! Answers name the level and the flow schema by their uids, see
 //! <https://kubernetes.io/docs/concepts/cluster-administration/flow-control/#diagnostics>; their names have to be read.

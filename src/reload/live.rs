@@ -1,4 +1,4 @@
-//! A setting that may change while the process runs: one who sets it, many who read it each time they need it.
+//! Live setting, which may change while the process runs: one writer, and many readers who read it each time they need it.
 
 use std::sync::{Arc, PoisonError, RwLock};
 

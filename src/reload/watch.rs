@@ -1,5 +1,5 @@
-//! Tells when a file may have changed, whichever way that is done: written in place, renamed onto its name, or behind
-//! a symbolic link that is swapped, as kubelet does with a ConfigMap (`..data`).
+//! File watch: tells when a file may have changed, whichever way that is done: written in place, renamed onto its name,
+//! or behind a symbolic link that is swapped, as kubelet does with a ConfigMap (`..data`).
 //!
 //! A watched file follows its inode, not its name. So what is watched are the folders that hold the file and each
 //! symbolic link on the way to it; of a folder that does not exist, the one that it would be made in. Nothing wakes

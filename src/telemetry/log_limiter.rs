@@ -1,4 +1,4 @@
-//! Log lines that would come by the hundred: one per period, with the number of those left out.
+//! Log limiter: of lines that would come by the hundred, one per period, with the number of those left out.
 
 use std::sync::{Mutex, PoisonError};
 use tokio::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Which request the work at hand is done for: what its lines in the log are found by.
+//! Request context: the request that the work at hand is done for, by which its lines in the log are found.
 //!
 //! The context belongs to a task. Work that a request hands to a task of its own takes it along with [`carried`]; work
 //! that many requests share has that of the one that began it.

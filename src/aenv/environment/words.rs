@@ -1,4 +1,4 @@
-//! The schemas of checked words: what [`crate::syntax`] and [`crate::syntax`] take, as a pattern for callers.
+//! Schemas of checked words: the texts that [`crate::syntax`] takes, as patterns for callers.
 
 use crate::syntax::Quantity;
 use crate::syntax::{LabelValue, ObjectName, Phase, TemplateName};

@@ -1,4 +1,4 @@
-//! Environment instances: what AEnvironment means by a Pod.
+//! Environment instances: Pods, in AEnvironment's terms.
 
 mod build;
 mod read;

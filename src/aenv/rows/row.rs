@@ -1,4 +1,4 @@
-//! Row: what all kinds of rows have in common.
+//! Row: the common parts of all kinds of rows.
 
 use crate::syntax::ListFilter;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! Environment services: what AEnvironment means by a Deployment with a Service of the same name.
+//! Environment services: Deployments with a Service of the same name, in AEnvironment's terms.
 //!
 //! A list is two lists, fetched side by side and joined (`read`), never one call a row. A Service that is missing
 //! leaves its row's `service_url` empty; a list of Services that failed fails the answer. A create makes all of its

@@ -1,5 +1,5 @@
-//! The types that there are templates of, and what of a template would never work although every value has the right
-//! type: found when it is read rather than at every create.
+//! Checks of templates, by their type: faults that would never work at a create although every value has the right
+//! type, found when the template is read.
 
 use super::key_path::KeyPath;
 use crate::syntax::Quantity as Amount;

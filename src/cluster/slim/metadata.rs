@@ -78,13 +78,13 @@ impl Metadata {
 /// Labels of an object. Values are as found, not checked; `None` if a label is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels {
-    /// [`crate::syntax::ENV_NAME`].
+    /// `syntax::ENV_NAME`.
     pub env: Option<String>,
-    /// [`crate::syntax::ENV_VERSION`].
+    /// `syntax::ENV_VERSION`.
     pub version: Option<String>,
-    /// [`crate::syntax::OWNER`].
+    /// `syntax::OWNER`.
     pub owner: Option<String>,
-    /// [`crate::syntax::TTL`].
+    /// `syntax::TTL`.
     pub ttl: Option<String>,
     /// Every other label.
     pub others: BTreeMap<String, String>,

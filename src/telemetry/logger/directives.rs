@@ -1,4 +1,4 @@
-//! Down to which level is logged, of all modules and of some.
+//! Log levels, of all modules and of some.
 
 use env_filter::Filter;
 use log::LevelFilter;
