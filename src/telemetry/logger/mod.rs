@@ -39,7 +39,6 @@ pub enum Format {
 #[derive(Clone)]
 pub struct Logger {
     filter: Arc<RwLock<Filter>>,
-    format: Format,
     lines: Arc<env_logger::Logger>,
     queue: Queue,
     /// True if [`Logger::set`] has no effect.
@@ -58,7 +57,7 @@ impl Logger {
         let queue = Queue::default();
         queue.write_to(io::stderr(), move |count| dropped_line(format, count)).expect("the system starts a thread");
         let (filter, lines) = (Arc::new(RwLock::new(filter)), Arc::new(lines(format, queue.clone())));
-        let logger = Self { filter, format, lines, queue, fixed: rust_log.is_some() };
+        let logger = Self { filter, lines, queue, fixed: rust_log.is_some() };
         log::set_max_level(logger.filter().filter());
         log::set_boxed_logger(Box::new(logger.clone())).expect("the logger is installed once");
         panic::set_hook(Box::new(|info| log::error!(target: "panic", "{}", info.to_string().replace('\n', " "))));
@@ -84,22 +83,28 @@ impl Logger {
 /// The renderer of every record. Its lines go into `queue`.
 fn lines(format: Format, queue: Queue) -> env_logger::Logger {
     let mut lines = env_logger::Builder::new();
-    lines.filter_level(LevelFilter::Trace).target(Target::Pipe(Box::new(queue)));
-    match std::env::var("RUST_LOG_STYLE") {
-        Ok(style) if style != "auto" => lines.parse_write_style(&style),
-        _ if has_colours() => lines.write_style(WriteStyle::Always),
-        _ => lines.write_style(WriteStyle::Never),
+    // Otherwise env_logger searches every line for colours in order to take them out.
+    lines.filter_level(LevelFilter::Trace).target(Target::Pipe(Box::new(queue))).write_style(WriteStyle::Always);
+    let has_colours = has_colours();
+    match format {
+        Format::Text => lines.format(move |buffer, record| text::write_line(buffer, record, has_colours)),
+        Format::Json => lines.format(json::write_line),
     };
-    if format == Format::Json {
-        lines.format(json::write_line);
-    }
     lines.build()
 }
 
-/// True if standard error shows colours. env_logger looks at that itself only where it writes itself.
+/// True if `RUST_LOG_STYLE` says so, or standard error shows colours: env_logger looks at that itself only where it
+/// writes itself.
 fn has_colours() -> bool {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    io::stderr().is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    match std::env::var("RUST_LOG_STYLE").as_deref() {
+        Ok("always") => true,
+        Ok("never") => false,
+        _ => {
+            let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+            io::stderr().is_terminal() && !set("NO_COLOR") && !is_dumb
+        }
+    }
 }
 
 /// The line that tells of lines that were dropped.
@@ -120,10 +125,7 @@ impl Log for Logger {
     fn log(&self, record: &Record<'_>) {
         let matches = self.filter().matches(record);
         if matches {
-            match self.format {
-                Format::Text => text::with_request(record, |record| self.lines.log(record)),
-                Format::Json => self.lines.log(record),
-            }
+            self.lines.log(record);
         }
     }
 

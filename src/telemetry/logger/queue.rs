@@ -1,7 +1,8 @@
 //! Log queue: bounded, between those who log and the one thread that writes.
 //!
 //! A reader of standard error that stalls (a full pipe, a stopped terminal) stalls that thread and nobody else. Lines
-//! beyond the bound are dropped and counted; the next line that is written says how many.
+//! beyond the bound are dropped and counted; the next line that is written says how many. The thread is woken for the
+//! first line of a burst only, and writes the others together.
 
 use crate::telemetry::metrics::LOG_LINES_DROPPED;
 use std::io::{self, Write};
@@ -11,6 +12,10 @@ use std::time::Duration;
 
 /// The most bytes of lines that wait to be written: some 8,000 lines of requests.
 const MAX_BYTES: usize = 1 << 20;
+
+/// How long the writer lets lines gather after it has written some. Waking it for every line would take as long as
+/// answering a request from memory.
+const GATHERING: Duration = Duration::from_millis(5);
 
 /// The lines that wait. Cheap to clone; clones share it.
 #[derive(Clone, Default)]
@@ -32,6 +37,8 @@ struct State {
     dropped: u64,
     /// True if the writer has lines in its hands.
     writing: bool,
+    /// True if the writer waits to be woken.
+    idle: bool,
 }
 
 impl Queue {
@@ -62,7 +69,9 @@ impl Queue {
             LOG_LINES_DROPPED.inc();
         } else {
             state.lines.extend_from_slice(line);
-            self.0.filled.notify_one();
+            if std::mem::take(&mut state.idle) {
+                self.0.filled.notify_one();
+            }
         }
     }
 
@@ -77,21 +86,29 @@ impl Queue {
                 // Behind the lines that were kept, as these came first.
                 let _unwritten = out.write_all(&dropped_line(dropped));
             }
+            self.written();
+            thread::sleep(GATHERING);
         }
     }
 
     /// Waits for lines, and tells how many were dropped behind them.
     fn take(&self, lines: &mut Vec<u8>) -> u64 {
         let mut state = self.state();
+        while state.lines.is_empty() {
+            state.idle = true;
+            state = self.0.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        std::mem::swap(&mut state.lines, lines);
+        (state.idle, state.writing) = (false, true);
+        std::mem::take(&mut state.dropped)
+    }
+
+    fn written(&self) {
+        let mut state = self.state();
         state.writing = false;
         if state.lines.is_empty() {
             self.0.drained.notify_all();
         }
-        let idle = |state: &mut State| state.lines.is_empty();
-        state = self.0.filled.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(&mut state.lines, lines);
-        state.writing = true;
-        std::mem::take(&mut state.dropped)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -3,21 +3,39 @@
 #![expect(clippy::disallowed_methods, reason = "a line bears the system's time")]
 
 use crate::telemetry::request_context::RequestContext;
+use env_logger::fmt::Formatter;
+use env_logger::fmt::style::Style;
 use jiff::Timestamp;
 use log::Record;
+use std::io::{self, Write};
 
-/// Lets `write` have `record`, its message followed by the names of the request that it is about.
-pub(super) fn with_request(record: &Record<'_>, write: impl FnOnce(&Record<'_>)) {
-    let Some(context) = RequestContext::current() else { return write(record) };
-    let (id, trace) = (context.id(), context.trace().unwrap_or("-"));
-    let named = |message| record.to_builder().args(message).build();
-    write(&named(format_args!("{} request={id} trace={trace}", record.args())));
+/// Writes `record` and the end of its line into `buffer`.
+pub(super) fn write_line(buffer: &mut Formatter, record: &Record<'_>, has_colours: bool) -> io::Result<()> {
+    let style = if has_colours { buffer.default_level_style(record.level()) } else { Style::new() };
+    write(buffer, record, style)
 }
 
-/// `record` as env_logger writes it without colours, for those that do not pass it.
+/// The line of a record that does not pass env_logger.
 pub(super) fn line(record: &Record<'_>) -> Vec<u8> {
-    let (now, level) = (Timestamp::now(), record.level());
-    format!("[{now:.0} {level:<5} {}] {}\n", record.target(), record.args()).into_bytes()
+    let mut line = Vec::new();
+    write(&mut line, record, Style::new()).expect("memory takes all writes");
+    line
+}
+
+/// Time, level, module and message, then the names of the request that it is about. Further lines of a message are
+/// indented, so that none of them passes for a record.
+fn write(out: &mut impl Write, record: &Record<'_>, style: Style) -> io::Result<()> {
+    let (now, level, target) = (Timestamp::now(), record.level(), record.target());
+    // In one piece: formatting into the text is a fraction of formatting into a writer.
+    let mut line = format!("[{now:.0} {style}{level:<5}{style:#} {target}] {}", record.args());
+    if line.contains('\n') {
+        line = line.replace('\n', "\n    ");
+    }
+    if let Some(context) = RequestContext::current() {
+        line.extend([" request=", context.id(), " trace=", context.trace().unwrap_or("-")]);
+    }
+    line.push('\n');
+    out.write_all(line.as_bytes())
 }
 
 #[cfg(test)]
@@ -25,18 +43,24 @@ mod tests {
     use super::*;
 
     fn written(message: std::fmt::Arguments<'_>) -> String {
-        let mut written = String::new();
-        with_request(&Record::builder().args(message).build(), |record| written = record.args().to_string());
-        written
+        let line = String::from_utf8(line(&Record::builder().target("aenv").args(message).build())).unwrap();
+        let (time, rest) = line.split_once(' ').unwrap();
+        assert!(time.starts_with('[') && time.ends_with('Z') && time.len() == "[2026-01-02T03:04:05Z".len(), "{time}");
+        rest.to_owned()
     }
 
     #[tokio::test]
     async fn a_line_ends_with_the_names_of_its_request() {
-        assert_eq!(written(format_args!("drained")), "drained");
+        assert_eq!(written(format_args!("drained")), "INFO  aenv] drained\n");
         let named = |trace| async move {
             RequestContext::new("r-1".to_owned(), trace).scope(async { written(format_args!("trying again")) }).await
         };
-        assert_eq!(named(Some("t-77".to_owned())).await, "trying again request=r-1 trace=t-77");
-        assert_eq!(named(None).await, "trying again request=r-1 trace=-");
+        assert_eq!(named(Some("t-77".to_owned())).await, "INFO  aenv] trying again request=r-1 trace=t-77\n");
+        assert_eq!(named(None).await, "INFO  aenv] trying again request=r-1 trace=-\n");
+    }
+
+    #[test]
+    fn no_part_of_a_message_passes_for_a_record() {
+        assert_eq!(written(format_args!("two\n[lines]")), "INFO  aenv] two\n    [lines]\n");
     }
 }
