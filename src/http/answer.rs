@@ -2,43 +2,19 @@
 
 use super::coding::preferred;
 use super::error::{ApiError, mime};
+use super::outbox::Outgoing;
 use crate::aenv::rows::{Coding, Rendering};
 use crate::memo::{Found, ReadOptions, Source};
-use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::header::{
     AGE, CONTENT_ENCODING, ContentType, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
 };
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
-use bytes::Bytes;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use tokio::time::Duration;
 
 /// What a handler gives.
 pub(super) type Answer = Result<HttpResponse, ApiError>;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
-
-/// How much of a body is handed to the connection at once. actix copies each piece into the connection's own buffer:
-/// of a whole list that would be its full size for every caller who reads slowly.
-const SLICE: usize = 64 * 1024;
-
-/// A body that all its readers share, in slices.
-struct Slices(Bytes);
-
-impl MessageBody for Slices {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.0.len() as u64)
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let next = self.0.len().min(SLICE);
-        Poll::Ready((next > 0).then(|| Ok(self.0.split_to(next))))
-    }
-}
 
 /// Where an answer about objects came from, and how old it is.
 pub(super) struct Provenance {
@@ -118,7 +94,12 @@ async fn send(
         response.insert_header((CONTENT_ENCODING, HeaderValue::from_static(coding.as_str())));
     }
     let body = rendering.encoded(coding).await.ok_or(ApiError::NoRendering)?;
-    Ok(response.content_type(kind).body(Slices(body)))
+    response.content_type(kind);
+    let length = body.len() as u64;
+    Ok(match Outgoing::new(request, body) {
+        Ok(body) => response.no_chunking(length).body(body),
+        Err(body) => response.body(body),
+    })
 }
 
 /// True if the caller has what bears this entity tag already.

@@ -20,6 +20,7 @@ mod identify;
 mod limits;
 mod metrics;
 mod openapi;
+mod outbox;
 mod pace;
 mod page;
 mod pods;

@@ -3,19 +3,22 @@
 //! actix times the first request head of a connection only: a caller could begin a second one, stop in the middle and
 //! hold its connection for ever, and so could one whose answer came before the end of its chunked body. So each stream
 //! is wrapped in [`Paced`], which times every head itself, and actix's own timers of heads and of idle connections are
-//! off. A caller that reads nothing more of its answer is hung up on, too. [`keep_pace`] tells the stream when a request is being answered; until then, and from the end of its answer
-//! on, the clock runs.
+//! off. A caller that reads nothing more of its answer is hung up on, too. [`keep_pace`] tells the stream when a request
+//! is being answered; until then, and from the end of its answer on, the clock runs.
+//!
+//! The stream also sends the large bodies that answers put into the connection's [`Outbox`].
 
 use super::error::ApiError;
+use super::outbox::Outbox;
 use super::readiness::Readiness;
 use crate::aenv::envelope::Envelope;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError};
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use std::cell::Cell;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -79,6 +82,7 @@ impl Pace {
 pub(super) struct Paced<S> {
     stream: S,
     pace: Rc<Pace>,
+    outbox: Rc<Outbox>,
     patience: Patience,
     timer: Pin<Box<Sleep>>,
     /// True if a part of an answer may still be unwritten.
@@ -96,6 +100,7 @@ impl<S: AsyncWrite + Unpin> Paced<S> {
         Self {
             stream,
             pace: Rc::new(Pace(Cell::new((Phase::Head, now)))),
+            outbox: Rc::default(),
             patience,
             timer: Box::pin(sleep_until(now + patience.head)),
             unflushed: false,
@@ -129,18 +134,59 @@ impl<S: AsyncWrite + Unpin> Paced<S> {
         Poll::Pending
     }
 
-    /// Makes the connection known to [`keep_pace`].
+    /// Makes the connection known to [`keep_pace`] and to answers.
     pub(super) fn introduce(&self, connection: &mut Extensions) {
         connection.insert(Rc::clone(&self.pace));
+        connection.insert(Rc::clone(&self.outbox));
+    }
+
+    /// Writes `head` and the body behind it; the count is that of the head's bytes.
+    fn poll_write_with(&mut self, head: &[u8], mut body: Bytes, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let pieces = [IoSlice::new(head), IoSlice::new(&body)];
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, &pieces);
+        if let Poll::Ready(Ok(count)) = written {
+            body.advance(count.saturating_sub(head.len()));
+        }
+        self.outbox.put(body);
+        written.map_ok(|count| count.min(head.len()))
+    }
+
+    /// Writes the rest of the body in the outbox, if there is one.
+    fn poll_empty_outbox(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(mut body) = self.outbox.take() else { return Poll::Ready(Ok(())) };
+        let written = self.poll_write_all(&mut body, cx);
+        self.outbox.put(body);
+        ready!(written)?;
+        // So that the body is asked for more, and ends.
+        cx.waker().wake_by_ref();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_all(&mut self, body: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !body.is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(cx, body);
+            match ready!(self.in_time(written, cx))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => body.advance(count),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// True if the time is over; if not, the task is woken when it is.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.pace.deadline(self.patience) else { return Poll::Pending };
-        if self.timer.deadline() != deadline {
+        // From one request to the next it is put off: the timer follows when it goes off, not every time.
+        if deadline < self.timer.deadline() {
             self.timer.as_mut().reset(deadline);
         }
-        self.timer.as_mut().poll(cx)
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if self.timer.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(deadline);
+        }
+        Poll::Pending
     }
 
     /// Says why the connection ends, if the other side can have no doubt what this is the answer to.
@@ -183,11 +229,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Paced<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.unflushed = true;
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        let written = match self.outbox.take() {
+            Some(body) => self.poll_write_with(buf, body, cx),
+            None => Pin::new(&mut self.stream).poll_write(cx, buf),
+        };
         self.in_time(written, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_empty_outbox(cx))?;
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         ready!(self.in_time(flushed, cx))?;
         self.unflushed = false;

@@ -306,6 +306,38 @@ async fn large_bodies_that_stall_are_bounded_together_and_keep_no_small_one_out(
     assert_eq!(made.expect("a small one is not held up").status, 201);
 }
 
+/// Takes the first answer off `answers` and gives its head and body.
+fn take_answer<'a>(answers: &mut &'a str) -> (&'a str, &'a str) {
+    let (head, rest) = answers.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer begins with {answers:.200}"));
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+    let (body, rest) = rest.split_at(length.parse().unwrap());
+    *answers = rest;
+    (head, body)
+}
+
+#[tokio::test]
+async fn large_answers_keep_their_order_on_one_connection() {
+    let (_server, cluster, controller) = started(&[("memo.list_ttl_ms", "60000")]).await;
+    let label = "x".repeat(60);
+    seed::create_all(&cluster, (0..300).map(|n| seed::pod(format!("tides-{label}-{n}")).env("tides"))).await;
+    let known = controller.get("/pods").await.body;
+    let mut wire = Wire::to(&controller).await;
+    let one = "GET /pods/weather-1 HTTP/1.1\r\nhost: x\r\n\r\n";
+    let last = "GET /pods HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    wire.write(&[GET, one, GET, GET, last].concat()).await;
+    let answers = wire.rest().await;
+    let mut answers = answers.as_str();
+    let list = take_answer(&mut answers).1;
+    assert!(list.len() > 40_000, "{}", list.len());
+    assert_eq!(serde_json::from_str::<serde_json::Value>(list).unwrap(), known);
+    assert!(take_answer(&mut answers).1.contains("weather-1"));
+    assert_eq!(take_answer(&mut answers).1, list);
+    assert_eq!(take_answer(&mut answers).1, list);
+    let (head, body) = take_answer(&mut answers);
+    assert!(head.contains("connection: close") && !head.contains("transfer-encoding"), "{head}");
+    assert_eq!((body, answers), (list, ""));
+}
+
 /// A list of a few megabytes, and callers who ask for it many times over and read nothing.
 async fn callers_who_do_not_read(keys: &[(&str, &str)], count: usize) -> (ApiServer, Cluster, Controller, Vec<Wire>) {
     let (server, cluster, controller) = started(keys).await;
