@@ -4,6 +4,7 @@
 //! closed sets (verbs, resources, status codes, route patterns), never names of objects or callers. Units are base
 //! units, except for the one histogram that dashboards of the reference controller know.
 
+use super::process::Process;
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -49,11 +50,7 @@ impl Registry {
             registry.gauge_vec("aenv_controller_build_info", "Always 1; names the running version.", &["version"]);
         info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         registry.0.register(Box::new(LOG_LINES_DROPPED.clone())).expect(VALID);
-        #[cfg(target_os = "linux")]
-        {
-            let process = prometheus::process_collector::ProcessCollector::for_self();
-            registry.0.register(Box::new(process)).expect(VALID);
-        }
+        registry.0.register(Box::new(Process::new().expect(VALID))).expect(VALID);
         registry
     }
 
@@ -183,7 +180,13 @@ mod tests {
         let text = String::from_utf8(Registry::new().render()).unwrap();
         for line in [
             concat!("aenv_controller_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+            "# TYPE process_cpu_seconds_total counter",
+            "# TYPE process_start_time_seconds gauge",
+            "# TYPE process_threads gauge",
+            "# TYPE process_virtual_memory_bytes gauge",
             "# TYPE process_resident_memory_bytes gauge",
+            "# TYPE process_open_fds gauge",
+            "# TYPE process_max_fds gauge",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

@@ -3,4 +3,5 @@
 pub(crate) mod log_limiter;
 pub mod logger;
 pub(crate) mod metrics;
+mod process;
 pub(crate) mod request_context;
