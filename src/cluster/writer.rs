@@ -66,7 +66,7 @@ impl Writer {
     }
 
     /// Runs `make`, and undoes what it made unless it succeeds while the caller still waits (or may ask again, see
-    /// [`Intent::repeatable`]). `changed` is run whenever objects have been made or removed, with what stands then.
+    /// [`Intent::repeatable`]). `changed` is run whenever objects have been made, found or removed, with what stands then.
     ///
     /// The undoing has its own time and outlives the caller; a caller is told of the failure when all is undone, or after
     /// two seconds.
@@ -90,7 +90,8 @@ impl Writer {
             let outcome = make(Arc::clone(&creation), call.clone()).await;
             let touched = creation.has_made_something();
             let stands = outcome.is_ok() && (may_be_repeated || call.is_wanted());
-            if touched {
+            // An object that was found is news to this replica, too: another one may have made it.
+            if touched || stands {
                 changed(outcome.as_ref().ok().filter(|_| stands));
             }
             if stands {

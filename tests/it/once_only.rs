@@ -33,7 +33,9 @@ fn id(answer: &Answer) -> &Value {
 }
 
 async fn a_repeated_create_finds_its_instance_on_another_replica(cluster: Cluster) {
-    let (one, other) = (Controller::on(&cluster).await, Controller::on(&cluster).await);
+    let remember = [("memo.list_ttl_ms", "3600000")];
+    let (one, other) = (Controller::on(&cluster).await, Controller::with(&cluster, &remember).await);
+    assert_eq!(other.ids("/pods").await.len(), 0);
     let body = weather(json!({"ttl": "1h"}));
     let first = create(&one, "/pods", "run-7/a", &body).await;
     let again = create(&other, "/pods", "\"run-7/a\"", &body).await;

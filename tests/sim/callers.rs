@@ -57,7 +57,13 @@ impl Caller {
             let pause = self.rng.u64(0..=2 * self.world.plan.pause);
             sleep(Duration::from_millis(pause)).await;
             let replica = self.rng.usize(0..2);
-            match self.rng.u8(0..20) {
+            // A list tells its replica the price of gathering.
+            let kind = if self.world.plan.crowded {
+                [0, 7, 7, 7, 12, 18, 19][self.rng.usize(0..7)]
+            } else {
+                self.rng.u8(0..20)
+            };
+            match kind {
                 0..4 => self.list_pods(replica).await,
                 4..7 => self.get_pod(replica).await,
                 7 => self.crowd(replica).await,
@@ -129,7 +135,7 @@ impl Caller {
         self.see(replica, Kind::Deployment, name, &asked, request).await;
     }
 
-    /// Asks for many Pods at once, existing ones and others, so that gathering pays.
+    /// Asks for many Pods at once, existing ones and others, so that gathering pays; one of them is written meanwhile.
     async fn crowd(&mut self, replica: ReplicaId) {
         let names: Vec<_> = (0..self.rng.usize(4..14)).map(|_| self.some_pod()).collect();
         let mut crowd = tokio::task::JoinSet::new();
@@ -141,6 +147,11 @@ impl Caller {
                 one.see(replica, Kind::Pod, &name, &asked, request).await;
             });
         }
+        let mut writer = Self::new(&self.world, &self.apis, self.rng.fork(), 100 * (self.id + 1) + 99);
+        crowd.spawn_local(async move {
+            sleep(Duration::from_millis(writer.rng.u64(0..100))).await;
+            if writer.rng.bool() { writer.renew_pod(replica).await } else { writer.delete_pod(replica).await }
+        });
         while crowd.join_next().await.is_some_and(|seen| seen.is_ok()) {}
     }
 

@@ -5,9 +5,9 @@
 //! what has to hold whatever happens. Each run depends on its seed alone: the same seed gives the same log.
 //!
 //! ```console
-//! $ cargo test --test sim                                     # 1,000 seeds
-//! $ SEED=17 cargo test --test sim                             # one, with its log
-//! $ SEEDS=20000..60000 cargo test --release --test sim        # others
+//! $ cargo test --test sim                                  # 1,000 seeds
+//! $ SEED=17 cargo test --test sim -- --nocapture           # one, with its log
+//! $ SEEDS=20000..60000 cargo test --release --test sim     # others
 //! ```
 
 #![cfg(feature = "sandbox")]
@@ -45,6 +45,9 @@ fn every_promise_holds_under_every_seed() {
                 break;
             }
             let run = run(seed);
+            if seeds.end - seeds.start == 1 {
+                eprintln!("{}", run.log.join("\n"));
+            }
             if !run.broken.is_empty() {
                 // The lowest seed that is known.
                 let mut failed = failed.lock().unwrap();
@@ -60,10 +63,11 @@ fn every_promise_holds_under_every_seed() {
         }
     });
     if let Some((seed, run)) = failed.into_inner().unwrap() {
-        let whole = seeds.end - seeds.start == 1;
-        let tail = if whole { &run.log[..] } else { &run.log[run.log.len().saturating_sub(TAIL)..] };
+        let tail = &run.log[run.log.len().saturating_sub(TAIL)..];
         let (broken, log) = (run.broken.join("\n"), tail.join("\n"));
-        panic!("\n{log}\n\nseed {seed}:\n{broken}\n\nAgain, with the whole log: SEED={seed} cargo test --test sim\n");
+        panic!(
+            "\n{log}\n\nseed {seed}:\n{broken}\n\nAgain, with the whole log: SEED={seed} cargo test --test sim -- --nocapture\n"
+        );
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) struct Plan {
     pub(crate) settings: Settings,
     /// True if nothing fails and no call has to wait, so that answers have to be as young as the settings say.
     pub(crate) calm: bool,
+    /// True if crowds read Pods while these are written: the rule is then gathering, and lists with writes laid over them.
+    pub(crate) crowded: bool,
     pub(crate) callers: usize,
     /// Requests of each caller.
     pub(crate) requests: usize,
@@ -54,6 +56,7 @@ impl Plan {
         Self {
             settings: settings(&keys),
             calm,
+            crowded: rng.u8(0..4) == 0,
             callers: rng.usize(2..6),
             requests: rng.usize(3..8),
             writers: rng.usize(0..3),
