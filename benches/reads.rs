@@ -97,6 +97,7 @@ fn remember(criterion: &mut Criterion) {
     let options = ReadOptions {
         deadline: Instant::now() + hour,
         no_cache: false,
+        max_age: None,
         memory_only: false,
         stale_if_error: None,
         caller: CallerKey::default(),

@@ -96,6 +96,7 @@ impl Ask {
         let options = ReadOptions {
             deadline: Instant::now() + api.limits.get().request_deadline,
             no_cache: directives.no_cache,
+            max_age: directives.max_age,
             memory_only: place.is_none() && !has_body,
             stale_if_error: directives.stale_if_error,
             caller: caller_key(request, &api.trusted_proxies),
@@ -110,6 +111,8 @@ impl Ask {
 struct Directives {
     /// `no-cache`, or `max-age=0`, which browsers send when a page is loaded again.
     no_cache: bool,
+    /// The oldest answer that the caller takes from memory.
+    max_age: Option<Duration>,
     /// The oldest answer that the caller takes in place of an error (RFC 5861, section 4).
     stale_if_error: Option<Duration>,
 }
@@ -123,7 +126,8 @@ impl Directives {
             let seconds = argument.trim().trim_matches('"').parse().ok();
             match name.trim().to_ascii_lowercase().as_str() {
                 "no-cache" => read.no_cache = true,
-                "max-age" => read.no_cache |= seconds == Some(0),
+                "max-age" if seconds == Some(0) => read.no_cache = true,
+                "max-age" => read.max_age = read.max_age.or(seconds.map(Duration::from_secs)),
                 "stale-if-error" => read.stale_if_error = read.stale_if_error.or(seconds.map(Duration::from_secs)),
                 _ => {}
             }
@@ -145,14 +149,16 @@ mod tests {
 
     #[test]
     fn directives_are_read_in_any_case_and_in_any_order() {
-        let fresh = Directives { no_cache: true, stale_if_error: None };
+        let fresh = Directives { no_cache: true, ..Directives::default() };
         for value in ["no-cache", "No-Cache", "private, NO-CACHE ", "max-age=0", "Max-Age = \"0\""] {
             assert_eq!(read(&[value]), fresh, "{value}");
         }
-        for value in ["", "max-age=5", "max-age=", "no-cached", "no-store", "max-age=-0"] {
+        for value in ["", "max-age=", "max-age=soon", "no-cached", "no-store", "max-age=-0"] {
             assert_eq!(read(&[value]), Directives::default(), "{value}");
         }
-        let both = Directives { no_cache: true, stale_if_error: Some(Duration::from_secs(7)) };
+        let young = Directives { max_age: Some(Duration::from_secs(5)), ..Directives::default() };
+        assert_eq!(read(&["max-age=5"]), young);
+        let both = Directives { stale_if_error: Some(Duration::from_secs(7)), ..fresh };
         assert_eq!(read(&["Stale-If-Error=7, max-age=0"]), both);
         assert_eq!(read(&["no-cache", "stale-if-error=7"]), both);
         assert_eq!(read(&["stale-if-error=soon"]), Directives::default());

@@ -9,7 +9,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use tokio::sync::SetOnce;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Duration, Instant, timeout_at};
 
 type Outcome<V, E> = Result<Arc<Answer<V>>, Arc<E>>;
 
@@ -39,6 +39,11 @@ impl<V, E> Flight<V, E> {
     /// The generation at its beginning; `None` if it has not begun, so that its answer will be younger than now.
     pub(super) fn begun(&self) -> Option<u64> {
         self.begun.get().copied()
+    }
+
+    /// How old its answer is at most, if it has begun.
+    pub(super) fn age(&self) -> Duration {
+        self.booked.elapsed()
     }
 
     /// One more waiter.

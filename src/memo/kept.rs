@@ -170,6 +170,11 @@ impl<V: Memorable> Kept<V> {
         })
     }
 
+    /// False if `value` takes more than all the room, so that it cannot be kept.
+    pub(super) fn has_room_for(&self, value: &V) -> bool {
+        value.bytes() as u64 <= self.max_bytes
+    }
+
     /// Keeps what a fetch has brought, unless it does not reflect a later write.
     pub(super) fn keep(&self, key: &Key, answer: &Arc<Answer<V>>) {
         if self.limits.get().lifetime(key).is_zero() {
@@ -180,15 +185,17 @@ impl<V: Memorable> Kept<V> {
         {
             return;
         }
-        let bytes = answer.value.bytes();
-        // An answer that takes more than all the room cannot be kept, and each question costs a fetch.
-        if bytes as u64 > self.max_bytes && !self.warned.swap(true, Ordering::Relaxed) {
+        if self.has_room_for(&answer.value) {
+            return self.put(key, answer);
+        }
+        // Each question costs a fetch then.
+        if !self.warned.swap(true, Ordering::Relaxed) {
             log::warn!(
-                "an answer about {} takes {bytes} bytes of memory and cannot be kept: raise memo.max_bytes",
-                self.resource
+                "an answer about {} takes {} bytes of memory and cannot be kept: raise memo.max_bytes",
+                self.resource,
+                answer.value.bytes()
             );
         }
-        self.put(key, answer);
     }
 
     /// A fetch that began at `began`, in this generation, has been denied its answer: none is told from memory later.

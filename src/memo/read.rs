@@ -21,6 +21,8 @@ pub struct ReadOptions {
     pub deadline: Instant,
     /// True if it wants an answer that was read after it asked (`Cache-Control: no-cache`).
     pub no_cache: bool,
+    /// How old an answer from memory it takes (`Cache-Control: max-age=…`). `None`: as old as the limits allow.
+    pub max_age: Option<Duration>,
     /// True if it may not wait for a fetch, since no place to wait is free (`server.max_waiting`).
     pub memory_only: bool,
     /// Greatest age of an answer that it takes if no new one can be had (`Cache-Control: stale-if-error=…`). `None`: as
@@ -28,6 +30,13 @@ pub struct ReadOptions {
     pub stale_if_error: Option<Duration>,
     /// On whose behalf a fetch is made that it begins.
     pub caller: CallerKey,
+}
+
+impl ReadOptions {
+    /// True if an answer of this age is new enough for the caller.
+    pub(super) fn takes(&self, age: Duration) -> bool {
+        !self.no_cache && self.max_age.is_none_or(|most| age <= most)
+    }
 }
 
 /// The old answer that a caller falls back on.
@@ -93,9 +102,8 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
             return Ok(self.counted(found));
         }
         let standby = self.standby(&key, options);
-        let needs_new = options.no_cache;
         let look = self.look(&key, options, &standby, |flights, start| {
-            Self::join(flights.get(&key), |flight| self.serves(flight, &key, needs_new))
+            Self::join(flights.get(&key), |flight| self.serves(flight, &key, !options.takes(flight.age())))
                 .unwrap_or_else(|| self.start(flights, key.clone(), start, fetch))
         });
         match look {
@@ -114,14 +122,21 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
     }
 
     pub(super) fn found(&self, answer: Arc<Answer<V>>, source: Source) -> Found<V> {
-        let fresh_for = self.0.limits.get().fresh_for(&answer);
+        let is_kept = matches!(source, Source::Hit | Source::Revalidating) || self.0.kept.has_room_for(&answer.value);
+        let fresh_for = if is_kept { self.0.limits.get().fresh_for(&answer) } else { Duration::ZERO };
         Found { answer, source, fresh_for }
     }
 
     /// The answer from memory, unless this caller wants none of that.
     pub(super) fn hit(&self, key: &Key, options: ReadOptions) -> Option<Found<V>> {
-        let answer = (!options.no_cache).then(|| self.0.kept.fresh(key, Duration::ZERO)).flatten()?;
+        let answer = self.fresh(key, Duration::ZERO, options)?;
         Some(self.found(answer, Source::Hit))
+    }
+
+    /// An answer from memory that has been too old for less than `slack`, and is new enough for this caller.
+    fn fresh(&self, key: &Key, slack: Duration, options: ReadOptions) -> Option<Arc<Answer<V>>> {
+        let answer = (!options.no_cache).then(|| self.0.kept.fresh(key, slack)).flatten()?;
+        options.takes(answer.age()).then_some(answer)
     }
 
     pub(super) fn standby(&self, key: &Key, options: ReadOptions) -> Standby<V> {
@@ -172,7 +187,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
             return Look::Answered(found);
         }
         let revalidate = self.0.limits.get().revalidate;
-        let usable = (!options.no_cache && !revalidate.is_zero()).then(|| self.0.kept.fresh(key, revalidate)).flatten();
+        let usable = (!revalidate.is_zero()).then(|| self.fresh(key, revalidate, options)).flatten();
         let boarded = board(
             &mut flights,
             Start { caller: options.caller, once: standby.old.is_some(), errand: usable.is_some() },

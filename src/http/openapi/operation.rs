@@ -56,8 +56,8 @@ impl Described {
             .guarded("read")
             .header(
                 "Cache-Control",
-                "`no-cache` asks for an answer that is read now; `stale-if-error=<seconds>` bounds the age of one that \
-                 stands in for an answer that cannot be had.",
+                "`no-cache` asks for an answer that is read now, `max-age=<seconds>` for one that is not older; \
+                 `stale-if-error=<seconds>` bounds the age of one that stands in for an answer that cannot be had.",
             )
             .conditional()
     }

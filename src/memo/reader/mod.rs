@@ -34,7 +34,7 @@ pub(crate) use write::Writing;
 
 use super::answer::{Answer, Found, ReadBy, Source};
 use super::error::Error;
-use super::flight::Waiter;
+use super::flight::{Flight, Waiter};
 use super::key::Key;
 use super::memorable::Memorable;
 use super::memory::{Flights, Memo};
@@ -225,15 +225,15 @@ impl<O: Origin> Reader<O> {
         start: Start,
     ) -> OfOrigin<O> {
         let memo = &self.memo;
-        let needs_new = options.no_cache || round == Round::New;
+        let needs_new = |flight: &Flight<_, _>| round == Round::New || !options.takes(flight.age());
         let alone = |(waiter, source)| Boarded { waiter, source, gathered: false };
-        if let Some(joined) = Memo::join(flights.get(key), |flight| memo.serves(flight, key, needs_new)) {
+        if let Some(joined) = Memo::join(flights.get(key), |flight| memo.serves(flight, key, needs_new(flight))) {
             return alone(joined);
         }
         if round != Round::Alone {
             let all = Key::everything();
             // For one object of it, a list of before a write of another object is as good as new.
-            let list = Memo::join(flights.get(&all), |flight| memo.serves(flight, key, needs_new));
+            let list = Memo::join(flights.get(&all), |flight| memo.serves(flight, key, needs_new(flight)));
             let scarce = (memo.0.way)() != Way::Free;
             let pays = self.list_pays(name, asked, scarce);
             if pays || (scarce && list.is_some()) {

@@ -47,6 +47,7 @@ fn options() -> ReadOptions {
     ReadOptions {
         deadline: Instant::now() + Duration::from_secs(25),
         no_cache: false,
+        max_age: None,
         memory_only: false,
         stale_if_error: None,
         caller: CallerKey::default(),
