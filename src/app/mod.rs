@@ -133,7 +133,7 @@ pub fn start(settings: &Settings, cluster: Located, more: Option<MoreRoutes>) ->
     let api_addr = SocketAddr::new(server.bind, server.port);
     let guard = credentials.tokens.filter(|_| settings.auth.metrics);
     let readiness = api.readiness.clone();
-    let metrics = serve_metrics(server.metrics_addr, registry, guard)
+    let metrics = serve_metrics(server.metrics_addr, registry, guard, api.allowed_hosts.clone())
         .map_err(listen("server.metrics_addr, --metrics-addr", server.metrics_addr))?;
     let limits = Limits {
         connections: descriptors::connections(server.max_connections),

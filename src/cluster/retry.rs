@@ -17,7 +17,7 @@ use tokio::time::{Duration, sleep};
 pub(crate) struct Policy {
     /// Attempts in all, the first included; one means no retry.
     pub max_attempts: NonZeroU32,
-    /// The delay before the first retry; it doubles from one to the next. Each is spread by half of itself.
+    /// The delay before the first retry, at most `max`; it doubles from one to the next. Each is spread by half of itself.
     pub initial: Duration,
     /// The longest delay, unless the API server asks for a longer one.
     pub max: Duration,
@@ -26,7 +26,7 @@ pub(crate) struct Policy {
 impl Policy {
     fn delays(&self) -> ExponentialBackoff {
         ExponentialBackoffBuilder::new()
-            .with_initial_interval(self.initial)
+            .with_initial_interval(self.initial.min(self.max))
             .with_multiplier(2.0)
             // Each delay is spread below: the crate's own chance takes no seed.
             .with_randomization_factor(0.0)
@@ -182,6 +182,28 @@ mod tests {
         let began = Instant::now();
         let (attempts, _) = fail_with(&call_for(20), || answered(429, Some(30))).await;
         assert_eq!((attempts, began.elapsed()), (1, Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_absurd_retry_after_ends_the_attempts_at_once_however_long_the_first_delay() {
+        let policy = Policy { initial: Duration::MAX, max: Duration::MAX, ..POLICY };
+        let retries = Retries::new(Live::new(policy), Metrics::new(&Registry::new()));
+        let (began, mut attempts) = (Instant::now(), 0);
+        let attempt = || {
+            attempts += 1;
+            std::future::ready(Err::<(), _>(answered(429, Some(u64::MAX))))
+        };
+        retries.run(&call_for(600), attempt).await.unwrap_err();
+        assert_eq!((attempts, began.elapsed()), (1, Duration::ZERO));
+    }
+
+    #[test]
+    fn no_delay_is_longer_than_the_longest_whatever_the_first_one() {
+        let mut delays = Policy { initial: Duration::from_secs(60), ..POLICY }.delays();
+        for _ in 0..50 {
+            let delay = delays.next_backoff().unwrap();
+            assert!(delay <= POLICY.max + POLICY.max / 2, "{delay:?}, spread by half of itself");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -86,8 +86,8 @@ settings! {
         restart header_timeout: Duration = "header_timeout_ms", millis(1..=600_000).default(10_000);
         /// Time that the body of a request may take to arrive, from the end of its head.
         live body_timeout: Duration = "body_timeout_ms", millis(1..=600_000).default(10_000);
-        /// Time that a caller may read nothing of its answer before its connection is closed; while the replica
-        /// stops, at most a second.
+        /// Time that a caller may take to read the next 16 KiB of its answer, or what is left of it, before its
+        /// connection is closed; while the replica stops, at most a second.
         restart write_timeout: Duration = "write_timeout_ms", millis(1..=600_000).default(10_000);
         /// Memory for the bodies of all requests together while they arrive. A quarter is for those of
         /// at most 64 KiB. A body that gets none within a second is answered with 503 and Retry-After.
@@ -184,7 +184,7 @@ settings! {
         live max_attempts: NonZeroU32 = "max_attempts", count(1..=20).default(5);
         /// Approximate wait before the second attempt. The waits grow from there, with jitter.
         live initial: Duration = "initial_ms", millis(1..=60_000).default(200);
-        /// The longest wait between two attempts (at least initial_ms), unless the API server asks for a longer.
+        /// The longest wait between two attempts, the first one included, unless the API server asks for a longer.
         live max: Duration = "max_ms", millis(1..=600_000).default(5_000);
     }
 

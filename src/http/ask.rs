@@ -6,6 +6,7 @@ use super::api::Api;
 use super::body::Body;
 use super::caller::caller_key;
 use super::error::ApiError;
+use super::pace::body_has_come;
 use super::waiting::Place;
 use super::warning::warn;
 use crate::aenv::rows::{ListShape, One, OneShape, Row, Rows};
@@ -68,6 +69,7 @@ impl Ask {
     pub(super) async fn read(&self, body: Payload) -> Result<Body, ApiError> {
         let Api { bodies, limits, .. } = &**self.api;
         let body = bodies.read(body, self.http.headers(), limits.get()).await?;
+        body_has_come(&self.http);
         let place = self.api.waiting.enter(&self.api.metrics).ok_or(ApiError::Crowded)?;
         self.place.get_or_init(|| place);
         Ok(body)

@@ -1,8 +1,10 @@
 //! Probes and metrics: `/readyz` and `/livez` on one listener, `/metrics` on another.
 //!
-//! Both are plain HTTP and, but for `auth.metrics`, open to everybody. Neither asks the API server anything: an overload
-//! of it must not take every replica out of service.
+//! Both are plain HTTP and, but for `auth.metrics`, open to everybody; to web pages of other sites the probes say nothing
+//! worth knowing, and the metrics are denied. Neither asks the API server anything: an overload of it must not take every
+//! replica out of service.
 
+use super::allowed_hosts::AllowedHosts;
 use super::api::Guard;
 use super::auth::caller;
 use super::error::ApiError;
@@ -23,11 +25,12 @@ pub(super) fn health_routes(config: &mut ServiceConfig, readiness: Readiness, wo
         .service(resource("/livez").route(get().to(livez)));
 }
 
-/// `/metrics`, for those whom `guard` lets read.
-pub(super) fn metrics_routes(config: &mut ServiceConfig, metrics: Registry, guard: Guard) {
+/// `/metrics`, for those whom `guard` lets read, and for browsers under the names `hosts` only.
+pub(super) fn metrics_routes(config: &mut ServiceConfig, metrics: Registry, guard: Guard, hosts: AllowedHosts) {
     config
         .app_data(Data::new(metrics))
         .app_data(Data::new(guard))
+        .app_data(Data::new(hosts))
         .service(resource("/metrics").route(get().to(render_metrics)));
 }
 
@@ -54,7 +57,9 @@ async fn render_metrics(
     request: HttpRequest,
     metrics: Data<Registry>,
     guard: Data<Guard>,
+    hosts: Data<AllowedHosts>,
 ) -> Result<HttpResponse, ApiError> {
+    hosts.check(request.method(), request.uri(), request.headers())?;
     if let Some(tokens) = guard.as_ref() {
         caller(&*tokens.current().await, request.headers(), Scope::Read)?;
     }

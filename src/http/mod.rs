@@ -26,6 +26,7 @@ mod page;
 mod pods;
 mod query;
 mod readiness;
+mod reading;
 mod refusal;
 mod replica;
 mod retire;

@@ -1,6 +1,7 @@
 //! Listeners: bound before anything is said to be ready, drained before the process ends.
 
 use super::access::log_and_count;
+use super::allowed_hosts::AllowedHosts;
 use super::api::{Api, Guard};
 use super::auth::authorize;
 use super::health::{health_routes, metrics_routes};
@@ -50,7 +51,7 @@ pub(crate) struct Limits {
     pub connections: NonZeroUsize,
     /// Time that a request's head may take to arrive.
     pub header_timeout: Duration,
-    /// Time that a caller may read nothing of its answer.
+    /// Time that a caller may take for the next portion of its answer.
     pub write_timeout: Duration,
     /// The patience of [`Listener::drain`].
     pub drain: Duration,
@@ -214,11 +215,16 @@ pub(crate) fn serve_health(addr: SocketAddr, readiness: Readiness, workers: Work
     Listener::start(server.addrs(), server.run())
 }
 
-/// Serves `/metrics` on `addr`, to those whom `guard` lets read.
-pub(crate) fn serve_metrics(addr: SocketAddr, metrics: Registry, guard: Guard) -> io::Result<Listener> {
+/// Serves `/metrics` on `addr`, to those whom `guard` lets read; to browsers under the names `hosts` only.
+pub(crate) fn serve_metrics(
+    addr: SocketAddr,
+    metrics: Registry,
+    guard: Guard,
+    hosts: AllowedHosts,
+) -> io::Result<Listener> {
     let server = HttpServer::new(move || {
-        let (metrics, guard) = (metrics.clone(), guard.clone());
-        App::new().configure(|config| metrics_routes(config, metrics, guard))
+        let (metrics, guard, hosts) = (metrics.clone(), guard.clone(), hosts.clone());
+        App::new().configure(|config| metrics_routes(config, metrics, guard, hosts))
     });
     let server = server.workers(1).disable_signals().bind(addr)?;
     Listener::start(server.addrs(), server.run())

@@ -18,6 +18,23 @@ const FAILURES_LOGGED: Duration = Duration::from_secs(10);
 /// A connection, encrypted or not.
 pub(super) type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
+/// A connection that can be ended without what is unsent, which the system would otherwise keep for minutes.
+pub(super) trait Abort {
+    /// Has the connection reset when it is closed.
+    fn abort(&self);
+}
+
+impl Abort for Wire {
+    fn abort(&self) {
+        let stream = match self {
+            Either::Left(plain) => plain,
+            Either::Right(encrypted) => encrypted.get_ref().0,
+        };
+        // A connection that is gone already needs no end.
+        let _ = stream.set_zero_linger();
+    }
+}
+
 /// Entrance of a new connection, before its first request.
 pub(super) struct Entrance {
     certificates: Option<Mounted<CertificateFiles>>,

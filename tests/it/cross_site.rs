@@ -69,9 +69,14 @@ async fn a_name_that_is_rebound_to_this_address_neither_lists_nor_deletes() {
             }
         }
     }
+    let metrics = || controller.metrics_request().header("host", "rebind.evil.example");
+    assert_eq!(metrics().header(browser.0, browser.1).send().await.unwrap().status(), 403);
+    assert_eq!(metrics().header("user-agent", "Prometheus/3.5.0").send().await.unwrap().status(), 200);
     assert_eq!((server.calls().total, server.calls().in_flight), (0, 0));
     for host in ["localhost:8080", "127.0.0.1:8080", "controller.aenv.svc.cluster.local", "aenv.example.com"] {
         assert_eq!(ask(&controller, "GET", "/services", &[("host", host), browser]).await.status, 200, "{host}");
+        let metrics = controller.metrics_request().header("host", host).header(browser.0, browser.1);
+        assert_eq!(metrics.send().await.unwrap().status(), 200, "{host}");
     }
 }
 

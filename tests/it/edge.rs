@@ -1,6 +1,7 @@
 //! The inbound edge: callers that are slow, too many, or patient while the API server does not answer.
 
 use crate::support::controller::{Answer, Controller, send};
+use crate::support::replica::Replica;
 use crate::support::{Cluster, sandboxed, seed};
 use aenv_controller::sandbox::{ApiServer, Faults};
 use reqwest::Method;
@@ -375,4 +376,45 @@ async fn callers_who_do_not_read_do_not_hold_up_the_end() {
     sleep(Duration::from_secs(1)).await;
     timeout(Duration::from_secs(20), controller.stop()).await.expect("it ends long before the drain does");
     drop(callers);
+}
+
+#[tokio::test]
+async fn a_caller_who_asks_on_without_reading_is_kept_waiting() {
+    const ASKED: usize = 20_000;
+    let (_server, _cluster, controller) = started(&[("server.write_timeout_ms", "600000")]).await;
+    let mut wire = Wire::to(&controller).await;
+    let asks = tokio::spawn(async move { wire.write(&"HEAD /pods HTTP/1.1\r\nhost: x\r\n\r\n".repeat(ASKED)).await });
+    let answered = async || controller.metric("aenv_controller_http_requests_total").await;
+    let mut before = -1.0;
+    let mut now = answered().await;
+    while now == 0.0 || now > before {
+        sleep(Duration::from_millis(500)).await;
+        (before, now) = (now, answered().await);
+    }
+    assert!(now < ASKED as f64 / 2.0, "{now} answers wait for a caller who reads none");
+    assert_eq!(controller.get("/pods").await.status, 200);
+    asks.abort();
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_takes_little_memory() {
+    const CALLERS: usize = 400;
+    let (_server, cluster) = sandboxed::start_seeded(0, 3_000).await;
+    let replica = Replica::on(&cluster, &[("server.write_timeout_ms", "600000")]).await;
+    let list = replica.get("/pods").await.unwrap().text().await.unwrap();
+    assert!(list.len() > 400_000, "more than the system holds for a caller: {}", list.len());
+    let before = replica.process.resident_bytes();
+    let mut callers = Vec::new();
+    for _ in 0..CALLERS {
+        let mut caller = Wire(TcpStream::connect(replica.api).await.unwrap());
+        caller.write(&GET.repeat(4)).await;
+        callers.push(caller);
+    }
+    // Each has been given the beginning of its answer.
+    for caller in &mut callers {
+        timeout(PATIENCE, caller.0.readable()).await.unwrap().unwrap();
+    }
+    sleep(Duration::from_secs(1)).await;
+    let each = replica.process.resident_bytes().saturating_sub(before) / CALLERS;
+    assert!(each < 64 * 1024, "{each} bytes for each caller");
 }

@@ -64,6 +64,13 @@ impl Process {
         assert!(sent.success(), "kill -s {name}: {sent}");
     }
 
+    /// The memory that it holds.
+    pub(crate) fn resident_bytes(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+
     fn runs(&self) -> bool {
         let threads = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
         threads.flatten().any(|thread| {
