@@ -249,6 +249,40 @@ pub(super) fn one_of<T: Copy, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::syntax::{ENV_NAME, ENV_VERSION, OWNER};
+    use proptest::prelude::*;
+
+    /// A query string, some of whose parameters are known.
+    fn any_query() -> impl Strategy<Value = String> {
+        let key = prop_oneof![
+            4 => prop::sample::select(vec!["envName", "owner", "version", "status", "filter", "labels", "deleteStorage"])
+                .prop_map(str::to_owned),
+            1 => "[^&=]{0,6}"
+        ];
+        let value = prop_oneof!["[a-z0-9.]{0,8}", "\\PC{0,8}", "(%[0-9a-fA-F]{0,2}|[a-z=,()!+ ]){0,8}"];
+        prop::collection::vec((key, value), 0..4).prop_map(|pairs| {
+            pairs.into_iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("&")
+        })
+    }
+
+    #[test]
+    fn any_query_is_refused_or_asks_for_no_more_than_its_parameters_say() {
+        let known = [ENV_NAME, OWNER, ENV_VERSION].map(|key| format!("{key}="));
+        proptest!(|(text in any_query())| {
+            let _ = Query::<DeleteQuery>::read(&text).map(|(query, _)| query.storage());
+            let _ = Query::<ServicesQuery>::read(&text).map(|(query, _)| (query.filter().is_ok(), query.status().is_ok()));
+            let Ok((query, _)) = Query::<PodsQuery>::read(&text) else { return Ok(()) };
+            let Ok(filter) = query.filter() else { return Ok(()) };
+            let given = [&query.env_name, &query.owner, &query.version, &query.labels];
+            let given = given.into_iter().flatten().filter(|value| !value.trim().is_empty()).count();
+            prop_assert_eq!(filter.label_selector().is_some(), given > 0, "{}: {:?}", text, filter);
+            if query.labels.is_none() {
+                let selector = filter.label_selector().unwrap_or_default();
+                let terms = selector.split(',').filter(|term| !term.is_empty());
+                prop_assert_eq!(terms.filter(|term| known.iter().any(|key| term.starts_with(key.as_str()))).count(), given);
+            }
+        });
+    }
 
     fn message(error: ApiError) -> String {
         error.to_string()

@@ -52,6 +52,7 @@ pub(crate) fn format_go_duration(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_printed_duration_is_read_back() {
@@ -60,6 +61,17 @@ mod tests {
             assert_eq!(format_go_duration(duration), text);
             assert_eq!(parse_go_duration(text), Some(duration));
         }
+    }
+
+    #[test]
+    fn any_text_is_a_duration_that_go_holds_or_none_and_whole_seconds_are_read_back() {
+        proptest!(|(text in "[0-9.]{0,22}(ns|us|µs|ms|s|m|h|d)?[0-9.]{0,3}[a-z]{0,2}|\\PC{0,12}")| {
+            prop_assert!(parse_go_duration(&text).is_none_or(|duration| duration <= LONGEST), "{}", text);
+        });
+        proptest!(|(seconds in 0..LONGEST.as_secs())| {
+            let duration = Duration::from_secs(seconds);
+            prop_assert_eq!(parse_go_duration(&format_go_duration(duration)), Some(duration));
+        });
     }
 
     #[test]

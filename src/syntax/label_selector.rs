@@ -175,7 +175,20 @@ impl fmt::Display for LabelSelector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use std::collections::BTreeMap;
+
+    #[test]
+    fn any_text_is_refused_or_a_selector_that_reads_the_same_when_it_is_written() {
+        let piece = "[!]?[ a-z./]{0,4}( in | notin |=|==|!=)?[(]?[a-z,]{0,4}[)]?";
+        let text = prop::collection::vec(piece, 0..4).prop_map(|pieces| pieces.join(","));
+        proptest!(|(text in prop_oneof![3 => text, 1 => "\\PC{0,20}"])| {
+            if let Ok(selector) = LabelSelector::parse(&text) {
+                let written = selector.to_string();
+                prop_assert_eq!(LabelSelector::parse(&written).ok(), Some(selector), "{} as {}", text, written);
+            }
+        });
+    }
 
     #[test]
     fn a_selector_is_written_in_one_way_however_it_was_given() {

@@ -105,6 +105,18 @@ fn reduce(mut amount: i128, base: i128, steps: usize) -> (i128, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn any_text_is_no_quantity_or_one_whose_spelling_is_the_same_quantity() {
+        let number = "[+-]?[0-9]{0,24}(\\.[0-9]{0,24})?(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]{0,3})?";
+        proptest!(|(text in prop_oneof![3 => number, 1 => "\\PC{0,12}"])| {
+            if let Some(quantity) = Quantity::parse(&text) {
+                let again = Quantity::parse(&quantity.canonical());
+                prop_assert_eq!(again.map(Quantity::milli), Some(quantity.milli()), "{} as {}", text, quantity);
+            }
+        });
+    }
 
     #[test]
     fn quantities_are_spelled_as_the_api_server_spells_them() {

@@ -4,6 +4,7 @@ use super::tests::{SECRET, instance, service, weather, with};
 use super::*;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
 
 /// Keys that mean something somewhere in a body.
 const KEYS: &str = "name version artifacts type content deployConfig deploy_config serviceName owner replicas port \
@@ -39,6 +40,24 @@ fn any_json() -> impl Strategy<Value = Value> {
 fn key() -> impl Strategy<Value = String> {
     let known = prop::sample::select(KEYS.split_whitespace().collect::<Vec<_>>());
     prop_oneof![4 => known.prop_map(str::to_owned), 1 => any::<String>()]
+}
+
+/// The shortest of a few measurements of a body with so many variables, which are too many.
+fn time_for(variables: usize) -> Duration {
+    let variables: serde_json::Map<_, _> = (0..variables).map(|n| (format!("V{n}"), json!(""))).collect();
+    let body = weather(&json!({"environment_variables": variables}));
+    let measure = |_| {
+        let began = Instant::now();
+        service(&body).unwrap_err();
+        began.elapsed()
+    };
+    (0..5).map(measure).min().unwrap()
+}
+
+#[test]
+fn the_time_for_a_body_grows_no_faster_than_the_body() {
+    let (few, many) = (time_for(10_000), time_for(40_000));
+    assert!(many < 10 * few, "{few:?}, {many:?}");
 }
 
 proptest! {

@@ -3,6 +3,7 @@
 use super::*;
 use k8s_openapi::api::core::v1::Container;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use proptest::prelude::*;
 use std::fs;
 use tempfile::TempDir;
 
@@ -237,6 +238,27 @@ fn aliases_that_grow_without_bound_are_refused() {
     }
     let message = refused("x.yaml", &text);
     assert!(message.starts_with("x.yaml") && message.len() < 500, "{message}");
+}
+
+#[test]
+fn a_template_with_a_slip_is_used_or_refused_in_few_words() {
+    let built_in = [
+        ("singleContainer.yaml", include_str!("defaults/singleContainer.yaml")),
+        ("deployment.yaml", include_str!("defaults/deployment.yaml")),
+        ("service.yaml", include_str!("defaults/service.yaml")),
+        ("pvc.yaml", include_str!("defaults/pvc.yaml")),
+    ];
+    let slips =
+        (prop::sample::select(built_in.to_vec()), any::<prop::sample::Index>(), "\\PC{0,3}|[\\[\\]{}:&*!|>\n -]{1,4}");
+    proptest!(ProptestConfig::with_cases(16), |(((file, text), place, slip) in slips)| {
+        let mut text = text.to_owned();
+        let place = place.index(text.len());
+        text.replace_range(place..=place, &slip);
+        let dir = folder(&[(file, &text)]);
+        if let Err(faults) = Templates::load(Some(dir.path())).and_then(Templates::if_sound) {
+            prop_assert!((1..4_000).contains(&faults.to_string().len()), "{}", faults);
+        }
+    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::document;
+use proptest::prelude::*;
 use std::path::Path;
 
 const SHIPPED: &str = include_str!("../../../config/controller.yaml");
@@ -22,6 +23,18 @@ fn the_generated_documentation_is_that_of_the_table() {
         let found = fs::read_to_string(&path).unwrap_or_default();
         assert!(found == *expected, "{file} is stale: UPDATE=1 cargo test --lib config::");
     }
+}
+
+#[test]
+fn a_file_with_a_slip_is_taken_or_refused_in_few_words() {
+    let places: Vec<_> = SHIPPED.match_indices(": ").map(|(place, _)| place).collect();
+    let slips = (prop::sample::select(places), "\\PC{0,3}|[\\[\\]{}:&*!|>\n -]{1,4}|: [0-9.eE+-]{0,12} #");
+    proptest!(ProptestConfig::with_cases(16), |((place, slip) in slips)| {
+        let text = format!("{}{slip}{}", &SHIPPED[..place], &SHIPPED[place + 1..]);
+        if let Err(error) = Scene::new().file(&text).load() {
+            prop_assert!((1..4_000).contains(&error.to_string().len()), "{}", error);
+        }
+    });
 }
 
 #[test]
