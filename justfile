@@ -64,6 +64,11 @@ bench-api *args:
     cargo build --release
     benches/api.py {{ args }}
 
+# Run three replicas under load, faults and restarts, ten minutes unless told otherwise (`just soak --seconds 60`)
+soak *args:
+    cargo build --release
+    benches/soak.py {{ args }}
+
 # Build the image
 image:
     docker build --tag {{ image }} --build-arg VERSION={{ version }} --build-arg REVISION=$(git rev-parse HEAD) \
