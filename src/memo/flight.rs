@@ -41,7 +41,7 @@ impl<V, E> Flight<V, E> {
         self.begun.get().copied()
     }
 
-    /// How old its answer is at most, if it has begun.
+    /// Greatest age of its answer, if it has begun.
     pub(super) fn age(&self) -> Duration {
         self.booked.elapsed()
     }

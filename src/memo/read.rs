@@ -21,7 +21,7 @@ pub struct ReadOptions {
     pub deadline: Instant,
     /// True if it wants an answer that was read after it asked (`Cache-Control: no-cache`).
     pub no_cache: bool,
-    /// How old an answer from memory it takes (`Cache-Control: max-age=…`). `None`: as old as the limits allow.
+    /// Greatest age of an answer from memory that it takes (`Cache-Control: max-age=…`). `None`: what the limits allow.
     pub max_age: Option<Duration>,
     /// True if it may not wait for a fetch, since no place to wait is free (`server.max_waiting`).
     pub memory_only: bool,

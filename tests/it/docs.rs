@@ -53,6 +53,39 @@ fn places_in_the_code_exist() {
     }
 }
 
+/// All code below a folder of the repository, one text.
+fn code(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let texts = entries.map(|path| match path.is_dir() {
+        true => code(&path),
+        false if path.extension().is_some_and(|extension| extension == "rs") => fs::read_to_string(&path).unwrap(),
+        false => String::new(),
+    });
+    texts.collect()
+}
+
+/// A test is the only thing whose name has that many words.
+fn is_test(word: &str) -> bool {
+    word.matches('_').count() >= 4 && word.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+#[test]
+fn each_threat_is_shown_to_be_held_by_tests_that_exist() {
+    let code = ["src", "tests"].map(|folder| code(&repository().join(folder))).concat();
+    let page = fs::read_to_string(repository().join("SECURITY.md")).unwrap();
+    let table = page.split("## Threats").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| ")).skip(2).collect();
+    assert!(rows.len() > 15, "{rows:?}");
+    for row in rows {
+        let shown = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        let mut words = shown.split('`').skip(1).step_by(2).peekable();
+        assert!(words.peek().is_some(), "{row}");
+        for test in words.filter(|word| is_test(word)) {
+            assert!(code.contains(&format!("fn {test}(")), "there is no test {test}");
+        }
+    }
+}
+
 #[test]
 fn the_readme_is_short() {
     let words = fs::read_to_string(repository().join("README.md")).unwrap().split_whitespace().count();

@@ -416,5 +416,5 @@ async fn an_answer_that_nobody_reads_takes_little_memory() {
     }
     sleep(Duration::from_secs(1)).await;
     let each = replica.process.resident_bytes().saturating_sub(before) / CALLERS;
-    assert!(each < 64 * 1024, "{each} bytes for each caller");
+    assert!(each < 96 * 1024, "{each} bytes for each caller");
 }
