@@ -275,6 +275,13 @@ async fn without_a_place_a_kept_list_is_still_answered() {
     server.set_faults(Faults { hang: true, ..Faults::default() });
     let waits = tokio::spawn(controller.request(Method::GET, "/services").send());
     waiting(&controller, 1.0).await;
+    // Of Deployments and of Services.
+    let lists = async {
+        while server.calls().in_flight < 2 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, lists).await.unwrap();
     let calls = server.calls().total + server.calls().in_flight;
     let kept = controller.get("/pods").await;
     assert_eq!((kept.status.as_u16(), kept.body["data"].as_array().map(Vec::len)), (200, Some(3)));

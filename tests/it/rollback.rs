@@ -282,6 +282,13 @@ async fn hang_up(scene: &Scene, method: Method, path: &str, body: &Value, count:
     // Closed or reset, as long as there is no answer.
     let _ = timeout(PATIENCE, caller.read_to_end(&mut answer)).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&answer), "");
+    // The connection is closed a moment before its request is dropped.
+    let dropped = async {
+        while scene.controller.metric("aenv_controller_http_requests_in_flight").await > 0.0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, dropped).await.unwrap();
 }
 
 #[tokio::test]
