@@ -81,7 +81,7 @@ impl Retries {
             if last || !error.is_transient() {
                 return Err(error);
             }
-            let computed = delays.next_backoff().unwrap_or(policy.max).mul_f64(0.5 + fastrand::f64());
+            let computed = spread(delays.next_backoff().unwrap_or(policy.max));
             let delay = error.retry_after().map_or(computed, |asked| asked.saturating_add(computed / 4));
             if delay >= call.remaining() {
                 return Err(error);
@@ -98,6 +98,11 @@ impl Retries {
             self.metrics.retries.inc(Retry::Made);
         }
     }
+}
+
+/// The delay, spread by half of itself, so that callers who failed together do not come back together.
+fn spread(delay: Duration) -> Duration {
+    Duration::try_from_secs_f64(delay.as_secs_f64() * (0.5 + fastrand::f64())).unwrap_or(Duration::MAX)
 }
 
 #[cfg(test)]
