@@ -104,14 +104,11 @@ settings! {
     auth: Auth {
         /// File of tokens, as a mounted Secret; ~: nobody needs one. A line for each: the token, its scope (read: GET and
         /// HEAD; write: everything), and, if you like, its name in the audit trail, as in
-        ///
-        ///     hT3vKx0ZrQm8yWbN2pLc write api-service
-        ///
-        /// Lines that are empty or begin with # do not count. A token has 16 characters or more; `openssl rand -hex
-        /// 32` makes one. Callers send it as `Authorization: Bearer <token>`; without a known token the
-        /// answer is 401, with one that is not good for the request 403. / and /openapi.json need none, and neither do
-        /// /readyz and /livez. The file is re-read when it changes, without a restart; a broken one
-        /// changes nothing.
+        /// `hT3vKx0ZrQm8yWbN2pLc write api-service`. Lines that are empty or begin with # do not count. A token has 16
+        /// characters or more; `openssl rand -hex 32` makes one. Callers send it as `Authorization: Bearer <token>`;
+        /// without a known token the answer is 401, with one that is not good for the request 403. / and /openapi.json
+        /// need none, and neither do /readyz and /livez. The file is re-read when it changes, without a restart; a broken
+        /// one changes nothing.
         restart tokens_file: Option<PathBuf> = "tokens_file", path("the path of a file of tokens").optional();
         /// true: /metrics needs a token too, one for reading.
         restart metrics: bool = "metrics", switch().default(false);

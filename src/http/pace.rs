@@ -90,9 +90,13 @@ impl Pace {
         self.wake();
     }
 
+    /// The next request may have been read already: more is read only when none is answered. One byte is, to see the
+    /// caller hang up.
     fn set_busy(&self, busy: bool) {
         self.busy.set(busy);
-        self.allowance.set(PIECE);
+        if busy {
+            self.allowance.set(self.allowance.get().max(1));
+        }
         self.wake();
     }
 
@@ -477,6 +481,11 @@ mod tests {
         pace.set_busy(true);
         assert_eq!(go_on(&mut paced).await, PIECE);
         assert_eq!(go_on(&mut paced).await, PIECE, "nothing more while it is answered");
+        for _ in 0..100 {
+            pace.set_busy(false);
+            pace.set_busy(true);
+        }
+        assert_eq!(go_on(&mut paced).await, PIECE + 1, "nor from one request to the next that has been read");
         pace.set_busy(false);
         assert_eq!(go_on(&mut paced).await, 50_000);
     }

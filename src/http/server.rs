@@ -38,6 +38,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Time for a caller to read the last answer of its connection before that is cut.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Bytes of its answers that the system keeps for a caller until they are read; Linux doubles it.
+const SEND_BUFFER: u32 = 64 * 1024;
+
 /// Most new connections that the system keeps until they are accepted.
 const BACKLOG: u32 = 1024;
 
@@ -193,6 +196,8 @@ pub(crate) fn serve_api(
 
 fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Connections inherit it. Without it the system keeps up to 4 MB of answers for each caller that does not read.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
     // So that a restart can listen while connections of before are still in TIME_WAIT.
     socket.set_reuseaddr(true)?;
     socket.bind(addr)?;
