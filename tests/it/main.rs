@@ -12,6 +12,7 @@ mod cross_site;
 mod docs;
 mod doctor;
 mod edge;
+mod faults;
 mod gateway;
 mod gateway_writes;
 mod gathering;

@@ -21,6 +21,7 @@ pub(crate) mod secret;
 pub(crate) mod seed;
 pub(crate) mod snapshot;
 pub(crate) mod stock;
+pub(crate) mod wire;
 
 use std::{
     fs,
