@@ -22,19 +22,13 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from ports import free_ports
+
 NAMESPACE = "aenv-sandbox"
 READERS_GROUP = "readers"
 ROUNDS = 5
 TICKS = os.sysconf("SC_CLK_TCK")
 TLS = ssl._create_unverified_context()
-
-
-def free_ports(count):
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in held]
-    for sock in held:
-        sock.close()
-    return ports
 
 
 class Bench:

@@ -14,13 +14,14 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
+
+from ports import free_ports
 
 # Prints what the table needs, in microseconds.
 REPORT = """
@@ -57,12 +58,6 @@ http {{
 PATHS = ["/services", "/pods"]
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def get(url, coding):
     request = urllib.request.Request(url, headers={"Accept-Encoding": coding})
     with urllib.request.urlopen(request, timeout=60) as answer:
@@ -89,11 +84,11 @@ def running(command, **options):
 
 @contextlib.contextmanager
 def controller(binary, services, pods, ttl_ms):
-    port = free_port()
+    port, readiness, metrics = free_ports(3)
     settings = {"MEMO__LIST_TTL_MS": ttl_ms, "MEMO__GET_TTL_MS": ttl_ms, "MEMO__MAX_BYTES": 1 << 28,
                 "THROTTLE__UNLIMITED": "true", "LIST__PAGE_SIZE": 5000,
-                "SERVER__PORT": port, "SERVER__READINESS_PORT": free_port(),
-                "SERVER__METRICS_ADDR": f"127.0.0.1:{free_port()}"}
+                "SERVER__PORT": port, "SERVER__READINESS_PORT": readiness,
+                "SERVER__METRICS_ADDR": f"127.0.0.1:{metrics}"}
     environment = os.environ | {f"AENV_CONTROLLER__{key}": str(value) for key, value in settings.items()}
     command = [binary, "sandbox", "--services", str(services), "--pods", str(pods)]
     with running(command, env=environment) as process:
@@ -109,7 +104,7 @@ def nginx(root, bodies):
     for path, (plain, gzip) in bodies.items():
         (files / path.strip("/")).write_bytes(plain)
         (files / (path.strip("/") + ".gz")).write_bytes(gzip)
-    port = free_port()
+    (port,) = free_ports(1)
     (root / "nginx.conf").write_text(NGINX.format(root=root, port=port, workers=os.cpu_count()))
     # Its workers do not read the files of root's folders otherwise.
     command = ["nginx", "-c", str(root / "nginx.conf"), "-g", "daemon off;" + ("user root;" if os.geteuid() == 0 else "")]

@@ -19,13 +19,15 @@ import json
 import os
 import random
 import signal
-import statistics
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+
+from ports import free_ports
 
 NAMESPACE = "aenv-sandbox"
 REPLICAS = 3
@@ -34,14 +36,6 @@ KINDS = {
 }
 # Statuses after which a caller knows nothing and asks again.
 OPEN = {500, 502, 503, 504}
-
-
-def free_ports(count):
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [sock.getsockname()[1] for sock in held]
-    for sock in held:
-        sock.close()
-    return ports
 
 
 def ask(port, method, path, body=None, headers=None, timeout=40):

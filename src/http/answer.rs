@@ -11,12 +11,12 @@ use actix_web::http::header::{
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
 use tokio::time::Duration;
 
-/// What a handler gives.
+/// Outcome of a handler.
 pub(super) type Answer = Result<HttpResponse, ApiError>;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
-/// Where an answer about objects came from, and how old it is.
+/// Origin and age of an answer about objects.
 pub(super) struct Provenance {
     source: Source,
     /// True if the caller asked for a fetch.

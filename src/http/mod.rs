@@ -35,6 +35,7 @@ mod routes;
 pub(crate) mod server;
 mod services;
 mod status;
+mod stream;
 mod sweep;
 mod tls;
 mod wait;

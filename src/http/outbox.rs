@@ -18,17 +18,17 @@ use std::task::{Context, Poll};
 /// connection when the stream has it.
 const LARGE: usize = 32 * 1024;
 
-/// Where a body waits for the stream. `None`: there is none; an empty one has been sent, but actix not been told.
+/// Place of a body that waits for the stream. `None`: there is none; an empty one has been sent, but actix not been told.
 #[derive(Default)]
 pub(super) struct Outbox(Cell<Option<Bytes>>);
 
 impl Outbox {
-    /// What is left of the body.
+    /// The rest of the body.
     pub(super) fn take(&self) -> Option<Bytes> {
         self.0.take()
     }
 
-    /// Puts back what is left of it.
+    /// Puts the rest back.
     pub(super) fn put(&self, rest: Bytes) {
         self.0.set(Some(rest));
     }

@@ -53,8 +53,8 @@ impl<V> Answer<V> {
         (self.read + kept_for).saturating_duration_since(Instant::now())
     }
 
-    /// How long before it is not fresh any more its successor has to be asked for, to be there in time: a little longer than
-    /// a slow list takes. Others are there in no time and can be waited for.
+    /// Time before the end of its freshness at which its successor has to be asked for: a little longer than a slow list
+    /// takes. Others are there in no time and can be waited for.
     fn lead(&self) -> Duration {
         let took = self.read - self.began;
         match self.read_by {

@@ -5,6 +5,7 @@ mod charts;
 mod flags;
 
 use crate::support::controller::{Answer, Controller, send};
+use crate::support::snapshot::assert_file;
 use crate::support::{Cluster, sandboxed, seed, stock};
 use aenv_controller::sandbox::ApiServer;
 use aenv_controller::{app, config::Settings};
@@ -12,8 +13,8 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 /// The tables, in the order of the page.
 const TABLES: [(&str, &str); 5] = [
@@ -237,10 +238,5 @@ fn page() -> String {
 
 #[test]
 fn the_page_shows_the_tables() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/COMPATIBILITY.md");
-    if env::var_os("UPDATE").is_some() {
-        fs::write(&path, page()).unwrap();
-    }
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == page(), "docs/COMPATIBILITY.md is stale: UPDATE=1 cargo test --test it compatibility");
+    assert_file("docs/COMPATIBILITY.md", &page(), "compatibility");
 }

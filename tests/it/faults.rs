@@ -3,6 +3,7 @@
 
 use crate::support::controller::{Controller, send, settings};
 use crate::support::replica::Replica;
+use crate::support::snapshot::assert_file;
 use crate::support::wire::{Call, Fault, Spoiled, Trouble, Wire};
 use crate::support::{Cluster, sandboxed, seed, stock};
 use aenv_controller::app;
@@ -373,10 +374,5 @@ fn page() -> String {
 
 #[test]
 fn the_page_shows_the_tables() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/RELIABILITY.md");
-    if env::var_os("UPDATE").is_some() {
-        fs::write(&path, page()).unwrap();
-    }
-    let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == page(), "docs/RELIABILITY.md is stale: UPDATE=1 cargo test --test it faults");
+    assert_file("docs/RELIABILITY.md", &page(), "faults");
 }

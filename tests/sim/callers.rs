@@ -18,7 +18,7 @@ use tokio::time::{Duration, Instant, sleep, timeout};
 /// The API of one replica.
 pub(crate) type Api = Rc<dyn Fn(Request) -> Pin<Box<dyn Future<Output = Answer>>>>;
 
-/// How much later than its deadline a request may end.
+/// Time after its deadline by which a request has to end.
 const SLACK: Duration = Duration::from_millis(500);
 
 /// Names of services. Few, so that creates, changes and deletes of the same one meet.

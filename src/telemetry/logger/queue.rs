@@ -13,7 +13,7 @@ use std::time::Duration;
 /// The most bytes of lines that wait to be written: some 8,000 lines of requests.
 const MAX_BYTES: usize = 1 << 20;
 
-/// How long the writer lets lines gather after it has written some. Waking it for every line would take as long as
+/// Pause of the writer after it has written some lines, in which more gather. Waking it for every line would take as long as
 /// answering a request from memory.
 const GATHERING: Duration = Duration::from_millis(5);
 

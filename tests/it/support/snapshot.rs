@@ -1,4 +1,4 @@
-//! Snapshots: text for people, kept in files, so that a change of it is seen in review.
+//! Snapshots and generated pages: text for people, kept in files, so that a change of it is seen in review.
 
 use std::fs;
 use std::path::Path;
@@ -6,17 +6,19 @@ use std::path::Path;
 /// Compares `text` with `tests/it/snapshots/<name>.txt`. With `UPDATE=1` in the environment the file is written instead.
 #[track_caller]
 pub(crate) fn assert_snapshot(name: &str, text: &str) {
-    let file = format!("tests/it/snapshots/{name}.txt");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&file);
+    assert_file(&format!("tests/it/snapshots/{name}.txt"), text, "snapshots");
+}
+
+/// The same for any file of the repository, which the tests named `tests` write.
+#[track_caller]
+pub(crate) fn assert_file(file: &str, text: &str, tests: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, text).unwrap();
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
     let differs = kept.lines().zip(text.lines()).find(|(kept, now)| kept != now);
-    assert!(
-        kept == text,
-        "{file} is stale (UPDATE=1 cargo test --test it snapshots writes it), at {differs:?}:\n{text}"
-    );
+    assert!(kept == text, "{file} is stale (UPDATE=1 cargo test --test it {tests} writes it), at {differs:?}:\n{text}");
 }
 
 /// `text` with `…` in the place of every number before one of the `units`.

@@ -16,7 +16,7 @@ struct Seen {
     failed: usize,
     oldest: Duration,
     longest: Duration,
-    /// How many waited at all.
+    /// Polls that were not answered at once.
     waited: usize,
     calls_per_second: f64,
     lists: usize,

@@ -1,0 +1,305 @@
+//! Stream of a connection: hung up on when its caller takes too long.
+//!
+//! actix times the first request head of a connection only: a caller could begin a second one, stop in the middle and
+//! hold its connection for ever, and so could one whose answer came before the end of its chunked body. So each stream
+//! is wrapped in [`Paced`], which times every head and the reading of every answer itself, at the connection's
+//! [pace](super::pace); actix's own timers of heads and of idle connections are off.
+//!
+//! The stream also sends the large bodies that answers put into the connection's [`Outbox`].
+
+use super::error::ApiError;
+use super::outbox::Outbox;
+use super::pace::{PIECE, Pace, Patience, Phase};
+use super::readiness::Readiness;
+use super::reading::Reading;
+use super::tls::Abort;
+use crate::aenv::envelope::Envelope;
+use actix_web::ResponseError;
+use actix_web::dev::Extensions;
+use bytes::{Buf as _, Bytes};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Duration, Instant, Sleep, sleep_until};
+
+/// Longest pause between two looks at a write that makes no progress: its time gets shorter when the replica stops.
+const TICK: Duration = Duration::from_secs(1);
+
+/// A stream that ends when its other side takes too long.
+pub(super) struct Paced<S> {
+    stream: S,
+    pace: Rc<Pace>,
+    outbox: Rc<Outbox>,
+    patience: Patience,
+    timer: Pin<Box<Sleep>>,
+    reading: Reading,
+    read_timer: Option<Pin<Box<Sleep>>>,
+    readiness: Readiness,
+}
+
+impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
+    /// The stream of a new connection, whose first head is due.
+    pub(super) fn new(stream: S, patience: Patience, readiness: Readiness) -> Self {
+        let now = Instant::now();
+        Self {
+            stream,
+            pace: Rc::new(Pace::new(now)),
+            outbox: Rc::default(),
+            patience,
+            timer: Box::pin(sleep_until(now + patience.head)),
+            reading: Reading::default(),
+            read_timer: None,
+            readiness,
+        }
+    }
+
+    /// Counts what has been `written`. If the system takes nothing at the moment, waits until it does.
+    fn in_time(&mut self, written: Poll<io::Result<usize>>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Poll::Ready(written) = written else { return self.poll_blocked(cx) };
+        self.reading.took(*written.as_ref().unwrap_or(&0));
+        Poll::Ready(written)
+    }
+
+    /// Waits until the system takes more, unless the caller has read too little for too long. A replica that stops waits
+    /// no longer than for a farewell.
+    fn poll_blocked<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let now = Instant::now();
+        let since = self.reading.blocked(now);
+        let Patience { write, farewell, .. } = self.patience;
+        let end = since + if self.readiness.is_ready() { write } else { write.min(farewell) };
+        if now >= end {
+            self.stream.abort();
+            let why = "the caller reads its answer too slowly (server.write_timeout_ms)";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, why)));
+        }
+        let look = end.min(now + TICK);
+        let timer = self.read_timer.get_or_insert_with(|| Box::pin(sleep_until(look)));
+        timer.as_mut().reset(look);
+        if timer.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Makes the connection known to those who answer its requests.
+    pub(super) fn introduce(&self, connection: &mut Extensions) {
+        connection.insert(Rc::clone(&self.pace));
+        connection.insert(Rc::clone(&self.outbox));
+    }
+
+    /// Writes `head` and the body behind it; the count is that of the head's bytes.
+    fn poll_write_with(&mut self, head: &[u8], mut body: Bytes, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let pieces = [IoSlice::new(head), IoSlice::new(&body)];
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, &pieces);
+        let written = self.in_time(written, cx);
+        if let Poll::Ready(Ok(count)) = written {
+            body.advance(count.saturating_sub(head.len()));
+        }
+        self.outbox.put(body);
+        written.map_ok(|count| count.min(head.len()))
+    }
+
+    /// Writes the rest of the body in the outbox, if there is one.
+    fn poll_empty_outbox(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(mut body) = self.outbox.take() else { return Poll::Ready(Ok(())) };
+        let written = self.poll_write_all(&mut body, cx);
+        self.outbox.put(body);
+        ready!(written)?;
+        // So that the body is asked for more, and ends.
+        cx.waker().wake_by_ref();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write_all(&mut self, body: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !body.is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(cx, body);
+            match ready!(self.in_time(written, cx))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => body.advance(count),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// True if the time is over; if not, the task is woken when it is.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.pace.deadline(self.patience) else { return Poll::Pending };
+        // From one request to the next it is put off: the timer follows when it goes off, not every time.
+        if deadline < self.timer.deadline() {
+            self.timer.as_mut().reset(deadline);
+        }
+        while self.timer.as_mut().poll(cx).is_ready() {
+            if self.timer.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+
+    /// Says why the connection ends, if the other side can have no doubt what this is the answer to.
+    fn refuse(&mut self, cx: &mut Context<'_>) {
+        if matches!(self.pace.phase(), Phase::Head) && !self.pace.has_unflushed() {
+            // It ends in any case, so whether all of this is taken is not looked at.
+            let _ = Pin::new(&mut self.stream).poll_write(cx, &slow_head());
+        }
+        self.pace.enter(Phase::Farewell);
+    }
+}
+
+/// The whole answer to a head that took too long.
+fn slow_head() -> Vec<u8> {
+    let error = ApiError::SlowHead;
+    let status = error.status_code();
+    let body = Envelope::failure(status.as_u16(), &error.to_string()).to_json();
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    [head.into_bytes(), body].concat()
+}
+
+impl<S: AsyncRead + AsyncWrite + Abort + Unpin> Paced<S> {
+    /// Reads no more than is allowed at the moment.
+    fn poll_piece(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let most = ready!(self.pace.poll_allowance(cx)).min(buf.remaining());
+        let mut piece = [0; PIECE];
+        let mut piece = ReadBuf::new(&mut piece[..most]);
+        let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, &mut piece) else {
+            self.pace.has_read_all();
+            return Poll::Pending;
+        };
+        read?;
+        buf.put_slice(piece.filled());
+        self.pace.has_read(piece.filled().len());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Abort + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(read) = self.poll_piece(cx, buf) {
+            if matches!(self.pace.phase(), Phase::Idle) {
+                self.pace.enter(Phase::Head);
+            }
+            return Poll::Ready(read);
+        }
+        ready!(self.poll_late(cx));
+        self.refuse(cx);
+        // The end of the stream, for which actix closes the connection once all is written.
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Abort + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.pace.writes();
+        match self.outbox.take() {
+            Some(body) => self.poll_write_with(buf, body, cx),
+            None => {
+                let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+                self.in_time(written, cx)
+            }
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_empty_outbox(cx))?;
+        let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(cx) else { return self.poll_blocked(cx) };
+        flushed?;
+        if !matches!(self.pace.phase(), Phase::Answering) {
+            self.reading.ended();
+        }
+        self.pace.flushed();
+        // An answer may just have ended, and nothing be read until the next request: the clock starts here.
+        if self.poll_late(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::sleep;
+
+    impl Abort for DuplexStream {
+        fn abort(&self) {}
+    }
+
+    const PATIENCE: Patience = Patience {
+        head: Duration::from_secs(10),
+        idle: Duration::from_secs(75),
+        farewell: Duration::from_secs(1),
+        write: Duration::from_secs(10),
+    };
+
+    /// An answer of 200 kB that is written to a caller who reads `bytes` at a time with `pause` in between.
+    async fn answer_to(bytes: usize, pause: Duration) -> io::Result<()> {
+        let (near, mut far) = duplex(4096);
+        let reader = tokio::spawn(async move {
+            let mut some = vec![0; bytes];
+            while far.read_exact(&mut some).await.is_ok() {
+                sleep(pause).await;
+            }
+        });
+        let mut paced = Paced::new(near, PATIENCE, Readiness::ready());
+        paced.pace.enter(Phase::Answering);
+        let written = paced.write_all(&[b'x'; 200_000]).await;
+        reader.abort();
+        written
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_who_reads_a_byte_now_and_then_is_hung_up_on() {
+        let began = Instant::now();
+        let cut = answer_to(1, Duration::from_secs(9)).await.unwrap_err();
+        assert_eq!(cut.kind(), io::ErrorKind::TimedOut);
+        assert!(began.elapsed() <= PATIENCE.write + TICK, "{:?}", began.elapsed());
+        assert!(answer_to(1024, Duration::from_secs(1)).await.is_err(), "a kilobyte a second");
+    }
+
+    #[tokio::test]
+    async fn little_is_read_of_what_a_caller_sends_ahead_of_its_answer() {
+        let (near, mut far) = duplex(100_000);
+        far.write_all(&[b'x'; 50_000]).await.unwrap();
+        let mut paced = Paced::new(near, PATIENCE, Readiness::ready());
+        let pace = Rc::clone(&paced.pace);
+        let mut read = 0;
+        let mut go_on = async |paced: &mut Paced<DuplexStream>| {
+            let mut some = [0; 8192];
+            let reads = async {
+                while let Ok(more @ 1..) = paced.read(&mut some).await {
+                    read += more;
+                }
+            };
+            let _ = tokio::time::timeout(Duration::from_millis(50), reads).await;
+            read
+        };
+        pace.set_busy(true);
+        assert_eq!(go_on(&mut paced).await, PIECE);
+        assert_eq!(go_on(&mut paced).await, PIECE, "nothing more while it is answered");
+        for _ in 0..100 {
+            pace.set_busy(false);
+            pace.set_busy(true);
+        }
+        assert_eq!(go_on(&mut paced).await, PIECE + 1, "nor from one request to the next that has been read");
+        pace.set_busy(false);
+        assert_eq!(go_on(&mut paced).await, 50_000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_caller_who_goes_on_reading_is_given_all_of_it() {
+        let began = Instant::now();
+        answer_to(2000, Duration::from_secs(1)).await.unwrap();
+        assert!(began.elapsed() > 5 * PATIENCE.write);
+    }
+}
