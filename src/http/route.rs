@@ -60,6 +60,11 @@ impl Route {
         self
     }
 
+    /// True if a part of the path is a name.
+    pub(super) fn has_name(&self) -> bool {
+        self.path.contains('{')
+    }
+
     /// The resource that actix routes by. The methods that the path has are listed in its 405 too (RFC 9110, section
     /// 15.5.6).
     pub(super) fn into_resource(self) -> Resource {

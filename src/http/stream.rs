@@ -18,6 +18,7 @@ use actix_web::ResponseError;
 use actix_web::dev::Extensions;
 use bytes::{Buf as _, Bytes};
 use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -165,8 +166,8 @@ impl<S: AsyncRead + AsyncWrite + Abort + Unpin> Paced<S> {
     /// Reads no more than is allowed at the moment.
     fn poll_piece(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let most = ready!(self.pace.poll_allowance(cx)).min(buf.remaining());
-        let mut piece = [0; PIECE];
-        let mut piece = ReadBuf::new(&mut piece[..most]);
+        let mut piece = [MaybeUninit::uninit(); PIECE];
+        let mut piece = ReadBuf::uninit(&mut piece[..most]);
         let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, &mut piece) else {
             self.pace.has_read_all();
             return Poll::Pending;

@@ -3,9 +3,6 @@
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
-/// A list that takes less is not read ahead of its time.
-const WORTH_REFRESHING: Duration = Duration::from_millis(50);
-
 /// A value and when it was read.
 #[derive(Debug)]
 pub struct Answer<V> {
@@ -53,13 +50,12 @@ impl<V> Answer<V> {
         (self.read + kept_for).saturating_duration_since(Instant::now())
     }
 
-    /// Time before the end of its freshness at which its successor has to be asked for: a little longer than a slow list
-    /// takes. Others are there in no time and can be waited for.
+    /// Time before the end of its freshness at which its successor has to be asked for: a little longer than a list takes.
+    /// One object is there in no time and can be waited for.
     fn lead(&self) -> Duration {
-        let took = self.read - self.began;
         match self.read_by {
-            ReadBy::List { .. } if took >= WORTH_REFRESHING => took * 5 / 4,
-            _ => Duration::ZERO,
+            ReadBy::List { .. } => (self.read - self.began) * 5 / 4,
+            ReadBy::Get | ReadBy::Write => Duration::ZERO,
         }
     }
 
