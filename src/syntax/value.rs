@@ -10,6 +10,7 @@ use serde_json::Number;
 use serde_saphyr::{Location, Spanned};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 /// Members of an object, by their keys.
 pub(crate) type Object = BTreeMap<String, Node>;
@@ -19,6 +20,8 @@ pub(crate) type Object = BTreeMap<String, Node>;
 pub(crate) struct Node {
     /// The place of a member is that of its key. `None`: it is not known.
     pub place: Option<Place>,
+    /// The bytes of the YAML text that say it, those of its definition if they are elsewhere. Empty: they are not known.
+    pub written: Range<usize>,
     pub value: Value,
 }
 
@@ -55,8 +58,20 @@ impl fmt::Display for Place {
 impl Node {
     /// Reads YAML, with the places.
     pub(crate) fn from_yaml(text: &str) -> Result<Self, serde_saphyr::Error> {
-        let Spanned { value: Placed(value), referenced, .. } = serde_saphyr::from_str(text)?;
-        Ok(Self { place: Some(referenced.into()), value })
+        serde_saphyr::from_str(text).map(Self::placed)
+    }
+
+    fn placed(Spanned { value: Placed(value), referenced, defined }: Spanned<Placed>) -> Self {
+        let span = defined.span();
+        let bound = |bytes: Option<u64>| bytes.and_then(|bytes| usize::try_from(bytes).ok());
+        let written = bound(span.byte_offset()).zip(bound(span.byte_len()));
+        let written = written.map_or(0..0, |(start, length)| start..start + length);
+        Self { place: Some(referenced.into()), written, value }
+    }
+
+    /// The same under a key.
+    fn under(self, key: Option<Place>) -> Self {
+        Self { place: key, ..self }
     }
 }
 
@@ -129,7 +144,7 @@ impl fmt::Display for Value {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = deserializer.deserialize_any(Reader { with_places: false })?;
-        Ok(Self { place: None, value })
+        Ok(Self { place: None, written: 0..0, value })
     }
 }
 
@@ -152,8 +167,7 @@ impl Reader {
         if !self.with_places {
             return items.next_element();
         }
-        let item = items.next_element::<Spanned<Placed>>()?;
-        Ok(item.map(|item| Node { place: Some(item.referenced.into()), value: item.value.0 }))
+        Ok(items.next_element()?.map(Node::placed))
     }
 
     fn member<'de, A: MapAccess<'de>>(self, members: &mut A) -> Result<Option<(String, Option<Place>)>, A::Error> {
@@ -219,9 +233,8 @@ impl<'de> Visitor<'de> for Reader {
             if object.contains_key(&key) {
                 return Err(A::Error::custom(format_args!("the key \"{}\" is given twice", cut(&key))));
             }
-            let value =
-                if self.with_places { members.next_value::<Placed>()?.0 } else { members.next_value::<Node>()?.value };
-            object.insert(key, Node { place, value });
+            let member = if self.with_places { Node::placed(members.next_value()?) } else { members.next_value()? };
+            object.insert(key, member.under(place));
         }
         Ok(Value::Object(object))
     }

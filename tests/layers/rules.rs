@@ -110,7 +110,6 @@ pub(crate) const RULES: Rules = Rules {
         ("ring", &["src/cluster/marks.rs", "src/credentials/mod.rs"]),
         ("rustix", &["src/app/descriptors.rs", "src/reload/file.rs", "src/telemetry/process.rs"]),
         ("rustls", &["src/credentials/certificates.rs"]),
-        ("serde_path_to_error", &["src/aenv/templates"]),
         ("serde_saphyr", &["src/aenv/templates", "src/syntax/value.rs"]),
         ("subtle", &["src/credentials/tokens.rs"]),
         ("tokio_rustls", &["src/http/tls.rs"]),

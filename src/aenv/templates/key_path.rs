@@ -36,20 +36,18 @@ impl KeyPath {
         &self.0
     }
 
+    /// Goes one step further.
+    pub(super) fn enter(&mut self, step: Step) {
+        self.0.push(step);
+    }
+
+    /// Goes one step back.
+    pub(super) fn leave(&mut self) {
+        self.0.pop();
+    }
+
     fn with(&self, step: Step) -> Self {
         Self(self.0.iter().cloned().chain([step]).collect())
-    }
-}
-
-impl From<&serde_path_to_error::Path> for KeyPath {
-    fn from(path: &serde_path_to_error::Path) -> Self {
-        use serde_path_to_error::Segment;
-        let step = |segment: &Segment| match segment {
-            Segment::Seq { index } => Some(Step::Index(*index)),
-            Segment::Map { key } | Segment::Enum { variant: key } => Some(Step::Key(key.clone())),
-            Segment::Unknown => None,
-        };
-        Self(path.iter().map_while(step).collect())
     }
 }
 

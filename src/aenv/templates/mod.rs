@@ -8,7 +8,7 @@
 //! A broken file costs its template: creates that need it are refused, the others are served. Keys that no type knows are
 //! ignored with a warning, as the Go controller ignores them.
 //!
-//! `folder` reads files, `yaml` and `key_path` know the place of every key, `object` makes a Kubernetes object
+//! `folder` reads files, `yaml` and `key_path` know the place of every key, `typed` and `object` make a Kubernetes object
 //! of it, `check` finds what of an object would never work, `selectors` completes what selectors need.
 
 mod check;
@@ -19,6 +19,7 @@ mod selectors;
 mod store;
 #[cfg(test)]
 mod tests;
+mod typed;
 mod yaml;
 
 pub(crate) use store::TemplateStore;
@@ -29,7 +30,6 @@ use check::Template;
 use folder::{File, Folder};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Service};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -284,7 +284,7 @@ fn built_in() -> impl Iterator<Item = (String, File)> {
 /// Takes a template out of `files`; the built-in one if it is broken.
 fn take<T>(files: &mut BTreeMap<String, File>, name: &str, findings: &mut Findings) -> T
 where
-    T: Template + DeserializeOwned + Serialize,
+    T: Template + DeserializeOwned,
 {
     let file = files.remove(name).expect("it is built in");
     if let Some((object, warnings)) = findings.keep(name, object::read(&file)) {

@@ -6,9 +6,7 @@ use super::key_path::KeyPath;
 use super::yaml::Document;
 use crate::syntax::{Fault, Faults};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_path_to_error::{Deserializer, Track};
 
 /// A misspelt key is not applied: a limit, or a security context, that somebody relies on.
 const UNKNOWN_KEY: &str = "is unknown here and ignored, correct or remove it";
@@ -17,7 +15,7 @@ const UNKNOWN_KEY: &str = "is unknown here and ignored, correct or remove it";
 /// is ignored.
 pub(super) fn read<T>(file: &File) -> Result<(T, Vec<Fault>), Faults>
 where
-    T: Template + DeserializeOwned + Serialize,
+    T: Template + DeserializeOwned,
 {
     let text = file.text.as_ref().map_err(|why| Fault::of_file(&file.path, why))?;
     let document = Document::parse(&file.path, text)?;
@@ -27,15 +25,8 @@ where
             return Err(document.fault(&KeyPath::of(key), problem).into());
         }
     }
-    let mut track = Track::new();
-    // Typed from the text, not from the tree: what is meant as a text keeps its spelling without quotes, as `cpu: 0.5`.
-    let typed =
-        serde_saphyr::with_deserializer_from_str(text, |yaml| T::deserialize(Deserializer::new(yaml, &mut track)));
-    let mut object = typed.map_err(|error| document.misfit(&KeyPath::from(&track.path()), &error))?;
-
-    let known = serde_json::to_value(&object).map_err(|error| Fault::of_file(&file.path, error))?;
-    let unknown = document.unknown_keys(&known);
-    let warnings = unknown.iter().map(|key| document.fault(key, UNKNOWN_KEY)).collect();
+    let (mut object, ignored): (T, _) = document.typed()?;
+    let warnings = ignored.iter().map(|key| document.fault(key, UNKNOWN_KEY)).collect();
     let mut faults = Faults::default();
     object.check(&mut |key, problem| faults.push(document.fault(&key, problem)));
     object.drop_status();

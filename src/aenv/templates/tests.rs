@@ -76,6 +76,54 @@ fn files_replace_the_built_in_templates_and_add_pods() {
 }
 
 #[test]
+fn a_text_without_quotes_keeps_its_spelling_wherever_it_stands() {
+    for (spelling, text) in [
+        ("0.50", "0.50"),
+        ("0.50", "0.50 # a comment"),
+        ("1e3", "1e3  "),
+        ("0x1F", "0x1F"),
+        ("-08", "-08"),
+        ("1_000", "1_000"),
+        ("yes", "yes"),
+        ("True", "True"),
+        ("~", "'~'"),
+        ("010", "\"010\""),
+        ("null", "!!str null"),
+        ("1", "&anchor 1"),
+    ] {
+        for (before, after) in [
+            ("metadata:\n  labels: {ä: \"ü\"}\n  annotations:\n    a: ", "\n    b: c\n"),
+            ("metadata: {annotations: {a: ", ", b: c}}\n"),
+            ("\u{feff}# é\r\nmetadata:\r\n  annotations:\r\n    a: ", "\r\n"),
+        ] {
+            let text = if before.contains('{') { text.split(" #").next().unwrap() } else { text };
+            let yaml = format!("{before}{text}{after}");
+            let path = Path::new("x.yaml");
+            let pod = yaml::Document::parse(path, &yaml).and_then(|document| document.typed::<Pod>());
+            let (pod, _) = pod.unwrap_or_else(|fault| panic!("{yaml}: {fault}"));
+            assert_eq!(pod.metadata.annotations.unwrap()["a"], spelling, "{yaml}");
+        }
+    }
+}
+
+#[test]
+fn aliases_and_merged_members_keep_the_spelling_of_their_definition() {
+    let dir = folder(&[(
+        "x.yaml",
+        "metadata:\n  labels: &labels {a: 0.50, b: &b 010}\n  annotations: {<<: *labels, c: *b, d: 1.0}\nspec:\n  containers: [{name: a, tty: 'true', ports: [{containerPort: \"80\"}]}]\n",
+    )]);
+    let templates = Templates::load(Some(dir.path())).unwrap().if_sound().unwrap();
+    let pod = templates.pod(&name("x")).unwrap();
+    let pairs =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+    assert_eq!(pod.metadata.labels, Some(pairs(&[("a", "0.50"), ("b", "010")])));
+    assert_eq!(pod.metadata.annotations, Some(pairs(&[("a", "0.50"), ("b", "010"), ("c", "010"), ("d", "1.0")])));
+    let container = &containers(pod)[0];
+    let ports = container.ports.as_ref().unwrap();
+    assert_eq!((container.tty, ports[0].container_port), (Some(true), 80), "quotes do not matter there");
+}
+
+#[test]
 fn a_broken_file_is_told_with_its_place() {
     for (file, text, told) in [
         ("x.yaml", "a: [1\nb: 2", "x.yaml:2:2: is not valid YAML: illegal placement of ':' indicator"),
@@ -115,12 +163,27 @@ fn a_broken_file_is_told_with_its_place() {
         (
             "x.yaml",
             "spec:\n  containers:\n  - name: a\n    ports: [{containerPort: http}]\n",
-            "x.yaml:4:29: spec.containers[0].ports[0].containerPort: does not fit: invalid i32",
+            "x.yaml:4:14: spec.containers[0].ports[0].containerPort: does not fit: \"http\", expected i32",
         ),
         (
             "x.yaml",
             "spec:\n  containers:\n  - name: a\n    env: {N: v}\n",
-            "x.yaml:4:10: spec.containers[0].env: does not fit: ",
+            "x.yaml:4:5: spec.containers[0].env: does not fit: map, expected a sequence",
+        ),
+        (
+            "x.yaml",
+            "metadata:\n  labels:\n    app:\nspec: {containers: [{name: a}]}\n",
+            "x.yaml:3:5: metadata.labels.app: does not fit: null, expected a string",
+        ),
+        (
+            "x.yaml",
+            "metadata:\n  annotations:\n    a: !!int \"5\"\nspec: {containers: [{name: a}]}\n",
+            "x.yaml:3:5: metadata.annotations.a: does not fit: integer `5`, expected a string",
+        ),
+        (
+            "x.yaml",
+            "spec:\n  priority: 3000000000\n  containers: [{name: a}]\n",
+            "x.yaml:2:3: spec.priority: does not fit: integer `3000000000`, expected i32",
         ),
         (
             "x.yaml",

@@ -1,24 +1,26 @@
 //! YAML file of a template, whose faults name the place of every key.
 //!
-//! Types alone could not say where something is missing or does not fit its neighbour, nor notice a key that they do
-//! not have.
+//! Types alone could not say where something is missing or does not fit its neighbour.
 
 use super::key_path::{KeyPath, Step};
+use super::typed::{self, Misfit};
 use crate::syntax::{Fault, Node, Place, Value};
+use serde::de::DeserializeOwned;
 use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The one YAML document of a file.
 #[derive(Debug)]
-pub(super) struct Document {
-    file: PathBuf,
+pub(super) struct Document<'a> {
+    file: &'a Path,
+    text: &'a str,
     root: Node,
 }
 
-impl Document {
+impl<'a> Document<'a> {
     /// Reads a file with this text.
-    pub(super) fn parse(file: &Path, text: &str) -> Result<Self, Fault> {
+    pub(super) fn parse(file: &'a Path, text: &'a str) -> Result<Self, Fault> {
         let root = Node::from_yaml(text).map_err(|error| {
             let problem = format!("is not valid YAML: {}", words(&error));
             match error.location().map(Place::from) {
@@ -29,7 +31,7 @@ impl Document {
         if !matches!(root.value, Value::Object(_)) {
             return Err(Fault::of_file(file, "is no template: there is no mapping at its top level"));
         }
-        Ok(Self { file: file.to_owned(), root })
+        Ok(Self { file, text, root })
     }
 
     /// The text that the top level has for `key`.
@@ -49,30 +51,20 @@ impl Document {
 
     /// A fault at `path`, or at the nearest key above it that is there.
     pub(super) fn fault(&self, path: &KeyPath, problem: impl fmt::Display) -> Fault {
-        self.at(path, problem, place_of(&self.root, path))
-    }
-
-    /// A fault at `path`, whose value does not fit the type that it is meant for.
-    pub(super) fn misfit(&self, path: &KeyPath, error: &serde_saphyr::Error) -> Fault {
-        let place = error.location().map(Place::from).or_else(|| place_of(&self.root, path));
-        self.at(path, format_args!("does not fit: {}", words(error)), place)
-    }
-
-    /// Every key that says something and of which `typed`, which was made from this document, knows nothing, in the order
-    /// of the file.
-    pub(super) fn unknown_keys(&self, typed: &serde_json::Value) -> Vec<KeyPath> {
-        let mut unknown = Vec::new();
-        add_unknown_keys(&self.root.value, typed, &KeyPath::default(), &mut unknown);
-        unknown.sort_by_key(|path| place_of(&self.root, path));
-        unknown
-    }
-
-    fn at(&self, path: &KeyPath, problem: impl fmt::Display, place: Option<Place>) -> Fault {
         let fault = Fault::at(path.to_string(), problem);
-        match place {
+        match place_of(&self.root, path) {
             Some(place) => fault.within(format_args!("{}:{place}", self.file.display())),
             None => fault.within(self.file.display()),
         }
+    }
+
+    /// The document as an object of that type, and every key that says something and that the type ignores, in the order
+    /// of the file.
+    pub(super) fn typed<T: DeserializeOwned>(&self) -> Result<(T, Vec<KeyPath>), Fault> {
+        let (object, mut ignored) = typed::read(&self.root, self.text)
+            .map_err(|Misfit { path, problem }| self.fault(&path, format_args!("does not fit: {problem}")))?;
+        ignored.sort_by_key(|path| place_of(&self.root, path));
+        Ok((object, ignored))
     }
 }
 
@@ -89,27 +81,6 @@ fn place_of(root: &Node, path: &KeyPath) -> Option<Place> {
         node = next;
     }
     node.place
-}
-
-/// Adds the path of every key below `path` that says something and that `typed` does not have.
-fn add_unknown_keys(value: &Value, typed: &serde_json::Value, path: &KeyPath, unknown: &mut Vec<KeyPath>) {
-    match value {
-        Value::Object(members) => {
-            for (key, Node { value, .. }) in members.iter().filter(|(_, member)| member.value.says_something()) {
-                let path = path.key(key);
-                match typed.get(key) {
-                    Some(typed) => add_unknown_keys(value, typed, &path, unknown),
-                    None => unknown.push(path),
-                }
-            }
-        }
-        Value::List(items) => {
-            for (index, item) in items.iter().enumerate() {
-                add_unknown_keys(&item.value, &typed[index], &path.index(index), unknown);
-            }
-        }
-        _ => {}
-    }
 }
 
 /// The problem, in words for the author of the file, without its place.
