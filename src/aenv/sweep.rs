@@ -4,7 +4,7 @@
 //! stays. A sweep that runs out of time or meets an overload tells which objects are left; asking again goes on there.
 
 use crate::call::Call;
-use crate::cluster::{Cluster, Error, ObjectVersion, Resource};
+use crate::cluster::{Cluster, Deleted, Error, ObjectVersion, Resource};
 use crate::syntax::ObjectName;
 use crate::telemetry::request_context::carried;
 use http::StatusCode;
@@ -64,15 +64,23 @@ pub(super) struct Doomed {
     pub(super) reason: &'static str,
 }
 
-/// Told of each name whose object is gone, or may be.
-pub(super) type Forget = Arc<dyn Fn(&ObjectName) + Send + Sync>;
+/// Told of each delete before it is sent, and of its outcome by what that gives.
+pub(crate) type Announce = Arc<dyn Fn(&ObjectName) -> Settle + Send + Sync>;
+
+/// Told of the outcome of one delete.
+pub(crate) type Settle = Box<dyn FnOnce(&Result<Deleted, Error>) + Send>;
+
+/// For a sweep of which nobody remembers anything.
+pub(crate) fn announce_to_nobody() -> Announce {
+    Arc::new(|_| Box::new(|_| ()))
+}
 
 /// Deletes a few at a time, in the order of the list; with `dry_run` none.
 pub(super) async fn remove(
     cluster: &Arc<Cluster>,
     doomed: Vec<Doomed>,
     dry_run: bool,
-    forget: &Forget,
+    announce: &Announce,
     call: &Call,
 ) -> Swept {
     if dry_run {
@@ -85,9 +93,9 @@ pub(super) async fn remove(
         while deletes.len() < AT_ONCE
             && let Some(object) = pending.next()
         {
-            let (cluster, forget, call) = (Arc::clone(cluster), Arc::clone(forget), call.clone());
+            let (cluster, announce, call) = (Arc::clone(cluster), Arc::clone(announce), call.clone());
             deletes.spawn(carried(async move {
-                let outcome = delete(&cluster, &object, &forget, &call).await;
+                let outcome = delete(&cluster, &object, &announce, &call).await;
                 (object, outcome)
             }));
         }
@@ -100,15 +108,14 @@ pub(super) async fn remove(
     }
 }
 
-async fn delete(cluster: &Cluster, object: &Doomed, forget: &Forget, call: &Call) -> Result<(), String> {
+async fn delete(cluster: &Cluster, object: &Doomed, announce: &Announce, call: &Call) -> Result<(), String> {
     if !call.is_wanted() || call.remaining().is_zero() {
         return Err(NOT_REACHED.to_owned());
     }
     let Doomed { resource, name, version, .. } = object;
+    let settle = announce(name);
     let outcome = cluster.delete_version(*resource, name, version, call).await;
-    if outcome.as_ref().err().is_none_or(Error::leaves_outcome_open) {
-        forget(name);
-    }
+    settle(&outcome);
     match outcome {
         // An object that is gone already is what the sweep wanted.
         Ok(_) => Ok(()),

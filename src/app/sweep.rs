@@ -7,7 +7,7 @@ use super::namespace::Namespace;
 use super::tuning::Tuning;
 use crate::aenv::instances::{Sweep, Take, sweep_instances};
 use crate::aenv::services::sweep_incomplete_services;
-use crate::aenv::sweep::Swept;
+use crate::aenv::sweep::{Swept, announce_to_nobody};
 use crate::aenv::templates::Templates;
 use crate::call::Call;
 use crate::cluster;
@@ -50,8 +50,7 @@ pub async fn sweep(settings: &Settings, sweeping: Sweeping, out: &mut dyn Write)
     let Sweeping { finished_after, incomplete_after, dry_run } = sweeping;
 
     let instances = Sweep { filter: ListFilter::default(), take: Take::Expired { finished_after }, dry_run };
-    let forget: Arc<dyn Fn(&_) + Send + Sync> = Arc::new(|_: &_| ());
-    let mut outcomes = vec![("instance", sweep_instances(&cluster, instances, &forget, &call).await)];
+    let mut outcomes = vec![("instance", sweep_instances(&cluster, instances, &announce_to_nobody(), &call).await)];
     if let Some(older_than) = incomplete_after {
         outcomes.push(("service", sweep_incomplete_services(&cluster, older_than, dry_run, &call).await));
     }

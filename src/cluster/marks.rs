@@ -8,7 +8,7 @@
 use super::error::Error;
 use crate::call::ambient;
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -80,6 +80,9 @@ struct Metadata {
     uid: Option<String>,
     resource_version: Option<String>,
     deletion_timestamp: Option<String>,
+    deletion_grace_period_seconds: Option<i64>,
+    #[serde(default)]
+    finalizers: Option<Vec<IgnoredAny>>,
     #[serde(default)]
     annotations: Option<Annotations>,
 }
@@ -126,6 +129,13 @@ impl Stored {
     /// True if it is on its way out.
     pub(crate) fn is_being_deleted(&self) -> bool {
         self.metadata.deletion_timestamp.is_some()
+    }
+
+    /// True if it stays for a while once its deletion has been asked for: until its grace period is over, or its finalizers
+    /// are done.
+    pub(super) fn outlives_deletion(&self) -> bool {
+        let Metadata { deletion_grace_period_seconds: grace, finalizers, .. } = &self.metadata;
+        grace.is_some_and(|grace| grace > 0) || finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty())
     }
 
     /// True if a request may still remove it because it has failed.

@@ -42,4 +42,5 @@ pub(crate) use resource::Resource;
 pub(crate) use version::ObjectVersion;
 pub(crate) use wire::Timeouts;
 pub use wire::{Body, Wire};
+pub(crate) use write::Deleted;
 pub(crate) use writer::Writer;

@@ -2,7 +2,7 @@
 
 use super::error::{Error, Failed};
 use super::retry::Policy;
-use super::{Cluster, Encoding, Intent, ListPlan, Metrics, Paging, Resource, Settings, Wire, Writer};
+use super::{Cluster, Deleted, Encoding, Intent, ListPlan, Metrics, Paging, Resource, Settings, Wire, Writer};
 use crate::call::Call;
 use crate::reload::Live;
 use crate::sandbox::{Backend, Options};
@@ -99,7 +99,8 @@ async fn a_deletion_counts_only_if_the_api_server_has_answered_it() {
     server.garble(Method::DELETE, 1);
     let deleted = cluster.delete(Resource::Pods, &name, &call()).await;
     assert!(matches!(deleted, Err(Error::Unreadable(_))), "{deleted:?}");
-    assert!(!cluster.delete(Resource::Pods, &name, &call()).await.unwrap());
+    let deleted = cluster.delete(Resource::Pods, &name, &call()).await;
+    assert!(matches!(deleted, Ok(Deleted::NotFound)), "{deleted:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,6 +6,7 @@
 use super::client::{Cluster, built};
 use super::error::Error;
 use super::resource::Resource;
+use super::write::Deleted;
 use crate::call::{Call, Operation};
 use crate::syntax::ObjectName;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
@@ -22,7 +23,7 @@ pub(crate) struct ObjectVersion {
 }
 
 impl Cluster {
-    /// Deletes the object `name` if it is still in the state `version`. False if there is none.
+    /// Deletes the object `name` if it is still in the state `version`.
     ///
     /// # Errors
     /// [`Error`]; 409 if it has been changed or replaced.
@@ -32,7 +33,7 @@ impl Cluster {
         name: &ObjectName,
         version: &ObjectVersion,
         call: &Call,
-    ) -> Result<bool, Error> {
+    ) -> Result<Deleted, Error> {
         let ObjectVersion { uid, resource_version } = version.clone();
         let preconditions = Preconditions { uid: Some(uid), resource_version: Some(resource_version) };
         let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };

@@ -13,8 +13,8 @@ use crate::syntax::ObjectName;
 use bytes::Bytes;
 use http::StatusCode;
 use kube::api::{DeleteParams, PostParams, Preconditions};
-use serde::Serialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,6 +25,17 @@ pub(super) struct NotCreated {
     pub(super) error: Error,
     /// True if the object may exist all the same, or come into being yet.
     pub(super) may_exist: bool,
+}
+
+/// An object after its deletion.
+#[derive(Debug)]
+pub(crate) enum Deleted {
+    /// It was there, and is gone.
+    Gone,
+    /// It stays like this, marked, until its grace period is over or its finalizers are done.
+    Going(Stored),
+    /// There was none.
+    NotFound,
 }
 
 /// Outcome of the removal of a request's own object.
@@ -101,8 +112,8 @@ impl Cluster {
         serde_json::from_slice(&stored).map_err(Error::not_json)
     }
 
-    /// Deletes the object `name`. False if there was none.
-    pub(crate) async fn delete(&self, resource: Resource, name: &ObjectName, call: &Call) -> Result<bool, Error> {
+    /// Deletes the object `name`.
+    pub(crate) async fn delete(&self, resource: Resource, name: &ObjectName, call: &Call) -> Result<Deleted, Error> {
         self.delete_if(resource, name, &DeleteParams::default(), call).await
     }
 
@@ -127,8 +138,10 @@ impl Cluster {
         let [uid, resource_version] = [stored.uid(), stored.resource_version()].map(|text| text.map(str::to_owned));
         let this_one =
             DeleteParams { preconditions: Some(Preconditions { uid, resource_version }), ..DeleteParams::default() };
-        let removed = self.delete_if(resource, name, &this_one, call).await?;
-        Ok(if removed { Removal::Removed } else { Removal::NotFound })
+        Ok(match self.delete_if(resource, name, &this_one, call).await? {
+            Deleted::Gone | Deleted::Going(_) => Removal::Removed,
+            Deleted::NotFound => Removal::NotFound,
+        })
     }
 
     /// The object `name`; `None` if there is none.
@@ -147,16 +160,18 @@ impl Cluster {
         name: &ObjectName,
         params: &DeleteParams,
         call: &Call,
-    ) -> Result<bool, Error> {
+    ) -> Result<Deleted, Error> {
         let operation = Operation { verb: "delete", resource: resource.plural() };
         let open = AtomicBool::new(false);
         let attempt = || async {
             let request = self.requests(resource).delete(name.as_str(), params);
             match self.attempt(operation, built(request)?, call).await {
-                // Any other page of success would not have removed anything.
-                Ok(body) => serde_json::from_slice::<IgnoredAny>(&body).map(|_| true).map_err(Error::not_json),
-                // Gone: by an earlier attempt whose answer was lost, or there was none.
-                Err(error) if error.has_status(StatusCode::NOT_FOUND) => Ok(open.load(Ordering::Relaxed)),
+                Ok(body) => Deleted::read(body),
+                // By an earlier attempt whose answer was lost.
+                Err(error) if error.has_status(StatusCode::NOT_FOUND) && open.load(Ordering::Relaxed) => {
+                    Ok(Deleted::Gone)
+                }
+                Err(error) if error.has_status(StatusCode::NOT_FOUND) => Ok(Deleted::NotFound),
                 Err(error) => {
                     open.fetch_or(error.leaves_outcome_open(), Ordering::Relaxed);
                     Err(error)
@@ -203,6 +218,54 @@ impl Cluster {
     }
 }
 
+impl Deleted {
+    /// Reads what a deletion was answered with: a Status, or the object as it was stored last.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] if it is neither: any other page of success would not have removed anything.
+    fn read(body: Bytes) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct TypeMeta {
+            kind: String,
+        }
+        let TypeMeta { kind } = serde_json::from_slice(&body).map_err(Error::not_json)?;
+        if kind == "Status" {
+            return Ok(Self::Gone);
+        }
+        let stored = Stored::read(body)?;
+        Ok(if stored.outlives_deletion() { Self::Going(stored) } else { Self::Gone })
+    }
+}
+
 fn internal(error: impl std::fmt::Display) -> Error {
     Error::Internal(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_answer_to_a_deletion_tells_whether_the_object_stays() {
+        let read = |answer: Value| Deleted::read(Bytes::from(answer.to_string()));
+        let pod = |metadata: Value| read(json!({"kind": "Pod", "metadata": metadata}));
+        let at = "2026-11-23T07:45:42Z";
+        for gone in [
+            read(json!({"kind": "Status", "status": "Success"})),
+            pod(json!({"deletionTimestamp": at, "deletionGracePeriodSeconds": 0})),
+            pod(json!({"deletionTimestamp": at, "deletionGracePeriodSeconds": 0, "finalizers": []})),
+        ] {
+            assert!(matches!(gone, Ok(Deleted::Gone)), "{gone:?}");
+        }
+        for going in [
+            pod(json!({"deletionTimestamp": at, "deletionGracePeriodSeconds": 30})),
+            pod(json!({"deletionTimestamp": at, "deletionGracePeriodSeconds": 0, "finalizers": ["example.com/hold"]})),
+        ] {
+            assert!(matches!(going, Ok(Deleted::Going(_))), "{going:?}");
+        }
+        for other in [json!("Welcome"), json!({}), json!({"kind": "Pod"})] {
+            assert!(matches!(read(other.clone()), Err(Error::Unreadable(_))), "{other}");
+        }
+    }
 }

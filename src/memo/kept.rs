@@ -7,7 +7,7 @@ use super::answer::Answer;
 use super::key::Key;
 use super::limits::Limits;
 use super::memorable::Memorable;
-use super::writes::{Touched, Writes};
+use super::writes::{Left, Touched, Writes};
 use crate::reload::Live;
 use crate::syntax::ListFilter;
 use moka::Expiry;
@@ -53,7 +53,7 @@ impl<V: Memorable> Kept<V> {
     pub(super) fn reflects(&self, generation: u64, key: &Key) -> bool {
         let writes = self.writes();
         match key {
-            Key::One(name) => matches!(writes.touched(generation, name), Touched::No | Touched::Row(_)),
+            Key::One(name) => !matches!(writes.touched(generation, name), Touched::Open),
             Key::List(_) => writes.since(generation).1 == writes.generation(),
         }
     }
@@ -89,8 +89,8 @@ impl<V: Memorable> Kept<V> {
         match self.writes().touched(all.generation, name) {
             Touched::No => {}
             // The list with this row laid over it would be fresh for as long as the list.
-            Touched::Row(row) => return (row.age() < limits.list_ttl + slack).then_some(row),
-            Touched::Open => return None,
+            Touched::Known(Left::Row(row)) => return (row.age() < limits.list_ttl + slack).then_some(row),
+            Touched::Known(Left::Absent(_)) | Touched::Open => return None,
         }
         // Found again in no time: not worth an entry of its own.
         Some(Arc::new(all.with(all.value.narrow(key)?)))
@@ -109,7 +109,7 @@ impl<V: Memorable> Kept<V> {
         (current.generation == self.generation()).then_some(current)
     }
 
-    /// The kept list `answer` with the rows of all later writes, which is kept in its place.
+    /// The kept list `answer` with all later writes laid over it, which is kept in its place.
     fn current(&self, key: &Key, filter: &ListFilter, answer: Arc<Answer<V>>) -> Arc<Answer<V>> {
         let current = self.with_writes(filter, &answer);
         if !Arc::ptr_eq(&current, &answer) {
@@ -118,14 +118,14 @@ impl<V: Memorable> Kept<V> {
         current
     }
 
-    /// The list `answer` to `filter` with the rows of all later writes laid over it.
+    /// The list `answer` to `filter` with all later writes laid over it, as far as their results are known.
     pub(super) fn with_writes(&self, filter: &ListFilter, answer: &Arc<Answer<V>>) -> Arc<Answer<V>> {
         let writes = self.writes();
-        let (rows, generation) = writes.since(answer.generation);
+        let (written, generation) = writes.since(answer.generation);
         if generation == answer.generation {
             return Arc::clone(answer);
         }
-        match answer.value.laid_over(filter, &rows) {
+        match answer.value.laid_over(filter, &written) {
             Some(value) => Arc::new(Answer { generation, ..answer.with(value) }),
             None => Arc::clone(answer),
         }
@@ -151,10 +151,13 @@ impl<V: Memorable> Kept<V> {
         own.into_iter().chain(parts).max_by_key(|answer| answer.began)
     }
 
-    /// The row of `name` in `list`, or the one that a later write has left.
+    /// The row of `name` in `list`, or what a later write has left of it.
     fn row(&self, list: &Answer<V>, key: &Key, name: &str) -> Option<Arc<Answer<V>>> {
-        let written = self.writes().row_since(list.generation, name);
-        written.or_else(|| Some(Arc::new(list.with(list.value.narrow(key)?))))
+        match self.writes().left_since(list.generation, name) {
+            Some(Left::Row(row)) => Some(row),
+            Some(Left::Absent(_)) => None,
+            None => Some(Arc::new(list.with(list.value.narrow(key)?))),
+        }
     }
 
     /// True if `name` has been proven absent so recently that it need not be asked for.
@@ -210,14 +213,16 @@ impl<V: Memorable> Kept<V> {
         }
     }
 
-    /// Logs a write of `name` that began after the write `began_after`, with the row that it left if that is known.
-    pub(super) fn written(&self, name: &str, began_after: u64, row: Option<&Arc<Answer<V>>>) {
+    /// Logs a write of `name` that began after the write `began_after`, with what it has left if that is known.
+    pub(super) fn written(&self, name: &str, began_after: u64, left: Option<Left<V>>) {
         let (limits, key) = (self.limits.get(), Key::One(name.into()));
-        let is_known = self.writes().log(name, began_after, row.cloned(), Instant::now(), limits.writes_kept_for());
+        let is_known = self.writes().log(name, began_after, left.clone(), Instant::now(), limits.writes_kept_for());
         self.absences().remove(name);
         self.answers.invalidate(&key);
-        if let Some(row) = row.filter(|_| is_known && !limits.lifetime(&key).is_zero()) {
-            self.answers.insert(key, Arc::clone(row));
+        match left.filter(|_| is_known) {
+            Some(Left::Row(row)) if !limits.lifetime(&key).is_zero() => self.answers.insert(key, row),
+            Some(Left::Absent(since)) => self.absences().add(name, since, limits.absence_ttl()),
+            _ => {}
         }
     }
 

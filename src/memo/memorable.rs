@@ -11,9 +11,9 @@ pub trait Memorable: Sized + Send + Sync + 'static {
     /// About how many bytes of memory it takes.
     fn bytes(&self) -> usize;
 
-    /// The list of what `filter` asks for, as it is with these single objects put in the place of older ones, by name.
-    /// `None` if it is no list.
-    fn laid_over(&self, filter: &ListFilter, written: &[(&str, &Self)]) -> Option<Self> {
+    /// The list of what `filter` asks for, as it is with these single objects put in the place of older ones, by name, and
+    /// without those that do not exist any more (`None`). `None` if it is no list.
+    fn laid_over(&self, filter: &ListFilter, written: &[(&str, Option<&Self>)]) -> Option<Self> {
         let _ = (filter, written);
         None
     }

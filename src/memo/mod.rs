@@ -41,6 +41,7 @@ pub(crate) use memorable::Memorable;
 pub use memory::Memo;
 pub use metrics::Metrics;
 pub use read::ReadOptions;
+pub(crate) use reader::Writing;
 pub use reader::{Listed, Origin, Reader};
 pub(crate) use way::LookAtWay;
 pub use way::Way;

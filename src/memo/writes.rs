@@ -1,8 +1,9 @@
 //! Write log: the writes that this replica has made of late, to be laid over answers whose fetch began before them.
 //!
 //! Writes are numbered. An answer carries the number of the latest write that it reflects together with all before; the log
-//! tells the later ones. A write whose result is known has a row to show; an open one (its outcome is not known, or it
-//! left the object in an unknown state) spoils every list until it is read again, and single reads of its name alone.
+//! tells the later ones. A write whose result is known has left a row to show, or no object; an open one (its outcome is not
+//! known, or it left the object in an unknown state) spoils every list until it is read again, and single reads of its name
+//! alone.
 
 use super::answer::Answer;
 use std::collections::{HashMap, VecDeque};
@@ -24,18 +25,45 @@ pub(super) struct Writes<V> {
     order: VecDeque<(u64, Instant, Arc<str>)>,
 }
 
+/// The state in which a write has left its object.
+#[derive(Debug)]
+pub(super) enum Left<V> {
+    /// It is stored like this.
+    Row(Arc<Answer<V>>),
+    /// There is none, since a moment after this one.
+    Absent(Instant),
+}
+
+impl<V> Clone for Left<V> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Row(row) => Self::Row(Arc::clone(row)),
+            Self::Absent(since) => Self::Absent(*since),
+        }
+    }
+}
+
+impl<V> Left<V> {
+    fn value(&self) -> Option<&V> {
+        match self {
+            Self::Row(row) => Some(&row.value),
+            Self::Absent(_) => None,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Written<V> {
     generation: u64,
-    /// The object as stored by the latest write whose result is known, and that write; `None`: there is none.
-    row: Option<(u64, Arc<Answer<V>>)>,
+    /// What the latest write has left whose result is known, and that write; `None`: there is none.
+    left: Option<(u64, Left<V>)>,
     /// True if its state may be another by now.
     is_open: bool,
 }
 
 impl<V> Written<V> {
-    fn row_since(&self, generation: u64) -> Option<&Arc<Answer<V>>> {
-        self.row.as_ref().filter(|(written_by, _)| *written_by > generation).map(|(_, row)| row)
+    fn left_since(&self, generation: u64) -> Option<&Left<V>> {
+        self.left.as_ref().filter(|(written_by, _)| *written_by > generation).map(|(_, left)| left)
     }
 }
 
@@ -44,7 +72,7 @@ impl<V> Written<V> {
 pub(super) enum Touched<V> {
     /// As in the answer.
     No,
-    Row(Arc<Answer<V>>),
+    Known(Left<V>),
     /// Not known.
     Open,
 }
@@ -61,15 +89,15 @@ impl<V> Writes<V> {
         self.generation
     }
 
-    /// Logs a write of `name` that began after the write `began_after`. Without a `row`, or if another write of the same
-    /// name has been logged meanwhile, it is open: nobody knows which of the two was stored last.
+    /// Logs a write of `name` that began after the write `began_after`. If nothing is known of what it has `left`, or if
+    /// another write of the same name has been logged meanwhile, it is open: nobody knows which of the two was stored last.
     ///
     /// True if it is not open.
     pub(super) fn log(
         &mut self,
         name: &str,
         began_after: u64,
-        row: Option<Arc<Answer<V>>>,
+        left: Option<Left<V>>,
         now: Instant,
         kept_for: Duration,
     ) -> bool {
@@ -77,12 +105,12 @@ impl<V> Writes<V> {
         self.generation += 1;
         let earlier = self.by_name.remove(name);
         let raced = earlier.as_ref().is_some_and(|earlier| earlier.generation > began_after);
-        let is_open = raced || row.is_none();
-        let known = row.filter(|_| !raced).map(|row| (self.generation, row));
-        let row = known.or_else(|| earlier.and_then(|earlier| earlier.row));
+        let is_open = raced || left.is_none();
+        let known = left.filter(|_| !raced).map(|left| (self.generation, left));
+        let left = known.or_else(|| earlier.and_then(|earlier| earlier.left));
         let name: Arc<str> = name.into();
         self.order.push_back((self.generation, now, Arc::clone(&name)));
-        self.by_name.insert(name, Written { generation: self.generation, row, is_open });
+        self.by_name.insert(name, Written { generation: self.generation, left, is_open });
         !is_open
     }
 
@@ -104,29 +132,29 @@ impl<V> Writes<V> {
             return Touched::Open;
         }
         match self.by_name.get(name) {
-            Some(written) if written.generation > generation => match &written.row {
-                Some((_, row)) if !written.is_open => Touched::Row(Arc::clone(row)),
+            Some(written) if written.generation > generation => match &written.left {
+                Some((_, left)) if !written.is_open => Touched::Known(left.clone()),
                 _ => Touched::Open,
             },
             _ => Touched::No,
         }
     }
 
-    /// The row that a write has left since an answer of this generation, though a later write may be open.
-    pub(super) fn row_since(&self, generation: u64, name: &str) -> Option<Arc<Answer<V>>> {
-        self.by_name.get(name)?.row_since(generation).cloned()
+    /// What a write has left since an answer of this generation, though a later write may be open.
+    pub(super) fn left_since(&self, generation: u64, name: &str) -> Option<Left<V>> {
+        self.by_name.get(name)?.left_since(generation).cloned()
     }
 
-    /// The names and rows that an answer of this generation does not reflect, and the generation that it has with them: the
-    /// newest one, unless a write is open.
-    pub(super) fn since(&self, generation: u64) -> (Vec<(&str, &V)>, u64) {
+    /// The objects that an answer of this generation does not reflect, by name, `None` for one that does not exist any more;
+    /// and the generation that it has with them: the newest one, unless a write is open.
+    pub(super) fn since(&self, generation: u64) -> (Vec<(&str, Option<&V>)>, u64) {
         if generation < self.forgotten {
             return (Vec::new(), generation);
         }
         let later = || self.by_name.iter().filter(|(_, written)| written.generation > generation);
-        let rows = later().filter_map(|(name, written)| Some((&**name, &written.row_since(generation)?.value)));
-        let rows = rows.collect();
+        let left = later().filter_map(|(name, written)| Some((&**name, written.left_since(generation)?.value())));
+        let left = left.collect();
         let open = later().filter(|(_, written)| written.is_open).map(|(_, written)| written.generation).min();
-        (rows, open.map_or(self.generation, |open| open - 1))
+        (left, open.map_or(self.generation, |open| open - 1))
     }
 }

@@ -19,6 +19,9 @@ on_every_cluster! {
     a_change_of_what_does_not_exist_is_404,
     deleting_a_service_twice_is_no_failure,
     a_deleted_instance_is_gone_and_a_second_deletion_is_404,
+    deletes_beside_lists_cost_no_list,
+    an_instance_that_is_held_back_is_shown_until_it_is_gone,
+    swept_instances_are_gone_from_lists_at_once,
     storage_goes_only_if_it_is_asked_for,
     a_claim_that_exists_is_used_as_it_is,
     a_claim_that_is_being_deleted_is_not_built_upon,
@@ -167,6 +170,50 @@ async fn a_deleted_instance_is_gone_and_a_second_deletion_is_404(cluster: Cluste
     assert!(stock::taken(&cluster).await.is_empty());
     let again = controller.delete("/pods/tides-gone").await;
     assert!(again.failure(404).contains(r#"pods "tides-gone" not found"#), "{:?}", again.body);
+}
+
+async fn deletes_beside_lists_cost_no_list(cluster: Cluster) {
+    let names = (0..12).map(|n| format!("tides-{n:02}")).collect::<Vec<_>>();
+    seed::create_all(&cluster, names.iter().map(|name| seed::pod(name).env("tides"))).await;
+    let controller = Controller::with(&cluster, &REMEMBER).await;
+    cluster.reset_calls();
+    assert_eq!(controller.ids("/pods").await, names);
+    for (n, name) in names.iter().enumerate() {
+        assert_eq!(controller.delete(&format!("/pods/{name}")).await.status, StatusCode::OK);
+        for path in ["/pods", "/pods?envName=tides", "/env-instance/*/list"] {
+            assert_eq!(controller.ids(path).await, names[n + 1..], "{path}");
+        }
+        controller.get(&format!("/pods/{name}")).await.failure(404);
+    }
+    let calls = cluster.calls();
+    assert_eq!((calls.of("delete", "pods"), calls.of("list", "pods")), (12, 1), "{calls:?}");
+}
+
+async fn an_instance_that_is_held_back_is_shown_until_it_is_gone(cluster: Cluster) {
+    seed::pod("tides-held").env("tides").ttl("1ms").held().create(&cluster).await;
+    let controller = Controller::with(&cluster, &REMEMBER).await;
+    assert_eq!(controller.ids("/pods").await, ["tides-held"]);
+    assert_eq!(controller.ids("/pods?filter=expired").await, ["tides-held"]);
+    cluster.reset_calls();
+    assert_eq!(controller.delete("/pods/tides-held").await.status, StatusCode::OK);
+    assert_eq!(controller.ids("/pods").await, ["tides-held"]);
+    assert!(controller.ids("/pods?filter=expired").await.is_empty(), "it is being deleted");
+    assert_eq!(controller.get("/pods/tides-held").await.status, StatusCode::OK);
+    let calls = cluster.calls();
+    assert_eq!((calls.of("delete", "pods"), calls.total), (1, 1), "{calls:?}");
+}
+
+async fn swept_instances_are_gone_from_lists_at_once(cluster: Cluster) {
+    for name in ["tides-1", "tides-2", "tides-3"] {
+        seed::pod(name).env("tides").ttl(if name == "tides-2" { "1h" } else { "1ms" }).create(&cluster).await;
+    }
+    let controller = Controller::with(&cluster, &REMEMBER).await;
+    assert_eq!(controller.ids("/pods").await, ["tides-1", "tides-2", "tides-3"]);
+    let swept = controller.delete("/pods?filter=expired").await;
+    assert_eq!(swept.body["data"]["removed"].as_array().map(Vec::len), Some(2), "{swept:?}");
+    cluster.reset_calls();
+    assert_eq!(controller.ids("/pods").await, ["tides-2"]);
+    assert_eq!(cluster.calls().total, 0);
 }
 
 async fn storage_goes_only_if_it_is_asked_for(cluster: Cluster) {

@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) phase: String,
     /// The fields that a row shows, as text.
     pub(crate) shown: String,
+    /// True if it has been deleted and something holds it back, which no row shows.
+    pub(crate) deleting: bool,
 }
 
 fn text(value: &Value) -> &str {
@@ -55,7 +57,8 @@ impl State {
             }
             Kind::Service => String::new(),
         };
-        Self { env: text(&labels["business/aenv-name"]).to_owned(), phase, shown }
+        let deleting = object["metadata"]["deletionTimestamp"].is_string();
+        Self { env: text(&labels["business/aenv-name"]).to_owned(), phase, shown, deleting }
     }
 
     /// The same text of a row.
@@ -139,7 +142,7 @@ impl History {
     }
 
     /// A caller of `replica` has been told of a write that began at `began`: of the first state since then in whose row
-    /// `mark` stands; `None`: of an absence. False if there was no such state.
+    /// `mark` stands; `None`: of an absence, or of an object that is about to go. False if there was no such state.
     pub(crate) fn tell(
         &mut self,
         replica: ReplicaId,
@@ -149,7 +152,7 @@ impl History {
     ) -> bool {
         let is_it = |change: &Change| match (&change.state, mark) {
             (Some(state), Some(mark)) => state.shown.contains(mark),
-            (state, None) => state.is_none(),
+            (state, None) => state.as_ref().is_none_or(|state| state.deleting),
             _ => false,
         };
         let changes = self.changes.entry((kind, name.to_owned())).or_default();

@@ -32,6 +32,7 @@ pub(crate) async fn write(world: Arc<World>, mut rng: Rng, id: usize, changes: u
             8 => {
                 let Some(name) = any(&world, Kind::Pod, &mut rng) else { continue };
                 ask(&world, Method::DELETE, &format!("{}/{name}", Kind::Pod.path()), &json!({})).await;
+                let_go(&world, &name).await;
             }
             _ => {
                 world.log("compaction");
@@ -52,8 +53,10 @@ async fn create_pod(world: &World, name: &str, number: usize) {
         "app.kubernetes.io/name": "aenv-sandbox", "template-type": "singleContainer",
         "business/aenv-name": env, "business/aenv-owner": format!("x{number}"),
     });
+    // Some outlive their deletion, as a Pod does that a kubelet has to stop.
+    let finalizers = if number.is_multiple_of(3) { json!(["example.com/hold"]) } else { json!([]) };
     let pod = json!({
-        "metadata": {"name": name, "labels": labels},
+        "metadata": {"name": name, "labels": labels, "finalizers": finalizers},
         "spec": {"containers": [{"name": "main", "image": "registry.example.com/aenv/x:1"}]},
     });
     ask(world, Method::POST, Kind::Pod.path(), &pod).await;
@@ -65,6 +68,12 @@ async fn run_pod(world: &World, rng: &mut Rng) {
     let phase = if rng.u8(0..4) == 0 { "Succeeded" } else { "Running" };
     let path = format!("{}/{name}/status", Kind::Pod.path());
     ask(world, Method::PATCH, &path, &json!({"status": {"phase": phase}})).await;
+}
+
+/// Lets an object go that may have been held back.
+async fn let_go(world: &World, pod: &str) {
+    let path = format!("{}/{pod}", Kind::Pod.path());
+    ask(world, Method::PATCH, &path, &json!({"metadata": {"finalizers": null}})).await;
 }
 
 async fn relabel(world: &World, kind: Kind, rng: &mut Rng, number: usize) {

@@ -2,8 +2,9 @@
 //!
 //! The list is read for the sweep and never taken from memory.
 
+use super::write::remember_deletion;
 use super::{Instances, LIST_PODS, ttl};
-use crate::aenv::sweep::{Doomed, Forget, Swept, remove};
+use crate::aenv::sweep::{Announce, Doomed, Swept, remove};
 use crate::call::{Call, Lane, ambient};
 use crate::cluster::{Cluster, Failed, ObjectVersion, Resource, slim};
 use crate::syntax::{ListFilter, ObjectName, TTL};
@@ -43,17 +44,20 @@ impl Instances {
     /// [`Failed`], if the list could not be had in full; then nothing has been removed.
     pub(crate) async fn sweep_instances(&self, sweep: Sweep, call: Call) -> Result<Swept, Failed> {
         let (cluster, reader) = (Arc::clone(self.writer.cluster()), self.reader.clone());
-        let forget: Forget = Arc::new(move |name: &ObjectName| reader.begin_write(name).touched());
-        let write = move |call: Call| async move { sweep_instances(&cluster, sweep, &forget, &call).await };
+        let announce: Announce = Arc::new(move |name: &ObjectName| {
+            let write = reader.begin_write(name);
+            Box::new(move |outcome| remember_deletion(&write, outcome))
+        });
+        let write = move |call: Call| async move { sweep_instances(&cluster, sweep, &announce, &call).await };
         self.writer.finish(SWEEP_PODS, call, write).await
     }
 }
 
-/// Removes the instances that `sweep` means, and tells `forget` of each.
+/// Removes the instances that `sweep` means, and tells `announce` of each.
 pub(crate) async fn sweep_instances(
     cluster: &Arc<Cluster>,
     sweep: Sweep,
-    forget: &Forget,
+    announce: &Announce,
     call: &Call,
 ) -> Result<Swept, Failed> {
     let Sweep { filter, take, dry_run } = sweep;
@@ -64,7 +68,7 @@ pub(crate) async fn sweep_instances(
     let now = ambient::now();
     let listed = cluster.list(Resource::Pods, &filter, &call, |pod: slim::Pod| take.doom(&pod, now)).await;
     let doomed = listed.map_err(Failed::to(LIST_PODS))?.rows.into_iter().flatten().collect();
-    Ok(remove(cluster, doomed, dry_run, forget, &call).await)
+    Ok(remove(cluster, doomed, dry_run, announce, &call).await)
 }
 
 impl Take {

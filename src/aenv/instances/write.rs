@@ -7,7 +7,8 @@ use crate::aenv::once_only::{Created, IdempotencyKey, generated_name};
 use crate::aenv::rows::{Interner, Listing, One};
 use crate::aenv::warnings::Warnings;
 use crate::call::{Call, ambient};
-use crate::cluster::{Creation, Earlier, Error, Failed, Fingerprint, Intent, Resource, slim};
+use crate::cluster::{Creation, Deleted, Earlier, Error, Failed, Fingerprint, Intent, Resource, slim};
+use crate::memo::Writing;
 use crate::syntax::ObjectName;
 use std::sync::Arc;
 
@@ -45,11 +46,10 @@ impl Instances {
         };
         let write = self.reader.begin_write(&name);
         let make = move |creation: Arc<Creation>, call: Call| async move {
-            let row = |pod| One::new(InstanceRow::new(pod, ambient::now(), &mut Interner::default()));
             match creation.create::<slim::Pod>(Resource::Pods, &name, &pod, CREATE_POD, &call).await {
-                Ok(pod) => Ok(Created::now(row(pod))),
+                Ok(pod) => Ok(Created::now(One::new(row(pod)))),
                 Err(failed) if key.is_some() && failed.source.is_already_exists() => {
-                    find_earlier(&creation, &name, failed, &call).await.map(|pod| Created::earlier(row(pod)))
+                    find_earlier(&creation, &name, failed, &call).await.map(|pod| Created::earlier(One::new(row(pod))))
                 }
                 Err(failed) => Err(failed),
             }
@@ -69,17 +69,28 @@ impl Instances {
         let (cluster, write) = (Arc::clone(self.writer.cluster()), self.reader.begin_write(&name));
         let delete = move |call: Call| async move {
             let deleted = cluster.delete(Resource::Pods, &name, &call).await;
-            // A refusal changes nothing, and what is remembered outlives it.
-            if deleted.as_ref().err().is_none_or(Error::leaves_outcome_open) {
-                write.touched();
-            }
+            remember_deletion(&write, &deleted);
             match deleted {
-                Ok(true) => Ok(()),
-                Ok(false) => Err(Failed::to(DELETE_POD)(Error::not_found(Resource::Pods, &name))),
+                Ok(Deleted::Gone | Deleted::Going(_)) => Ok(()),
+                Ok(Deleted::NotFound) => Err(Failed::to(DELETE_POD)(Error::not_found(Resource::Pods, &name))),
                 Err(error) => Err(Failed::to(DELETE_POD)(error)),
             }
         };
         self.writer.finish(DELETE_POD, call, delete).await
+    }
+}
+
+/// Tells the memory what a delete has left of its Pod.
+pub(super) fn remember_deletion(write: &Writing<Listing<InstanceRow>, Failed>, outcome: &Result<Deleted, Error>) {
+    match outcome {
+        Ok(Deleted::Gone | Deleted::NotFound) => write.removed(),
+        Ok(Deleted::Going(stored)) => match stored.decode() {
+            Ok(pod) => write.stored(Listing::Single(One::new(row(pod)))),
+            Err(_) => write.touched(),
+        },
+        Err(error) if error.leaves_outcome_open() => write.touched(),
+        // A refusal changes nothing, and what is remembered outlives it.
+        Err(_) => {}
     }
 }
 
@@ -91,4 +102,8 @@ async fn find_earlier(creation: &Creation, name: &ObjectName, taken: Failed, cal
         Earlier::Other => Err(failed(Error::key_reused(Resource::Pods, name))),
         Earlier::NotFound => Err(taken),
     }
+}
+
+fn row(pod: slim::Pod) -> InstanceRow {
+    InstanceRow::new(pod, ambient::now(), &mut Interner::default())
 }

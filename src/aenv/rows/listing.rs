@@ -54,11 +54,11 @@ impl<R: Row> Memorable for Listing<R> {
         }
     }
 
-    fn laid_over(&self, filter: &ListFilter, written: &[(&str, &Self)]) -> Option<Self> {
+    fn laid_over(&self, filter: &ListFilter, written: &[(&str, Option<&Self>)]) -> Option<Self> {
         let Self::Many(rows) = self else { return None };
-        let written = written.iter().filter_map(|(_, listing)| match listing {
-            Self::Single(one) => Some(one),
-            Self::Many(_) => None,
+        let written = written.iter().map(|&(name, listing)| match listing {
+            Some(Self::Single(one)) => (name, Some(one)),
+            Some(Self::Many(_)) | None => (name, None),
         });
         Some(Self::Many(rows.with(written, filter)))
     }

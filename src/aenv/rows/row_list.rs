@@ -124,13 +124,19 @@ impl<R: Row> Rows<R> {
     }
 
     /// The list that `filter` asks for after these objects have been written: each takes the place of the row of its name,
-    /// and is left out if `filter` does not ask for it.
-    pub fn with<'a>(&self, written: impl IntoIterator<Item = &'a One<R>>, filter: &ListFilter) -> Self {
-        let mut written = written.into_iter().map(One::shared).collect::<Vec<_>>();
-        written.sort_by(|a, b| a.name().cmp(b.name()));
-        let is_written = |row: &Arc<R>| written.binary_search_by(|one| one.name().cmp(row.name())).is_ok();
+    /// and is left out if `filter` does not ask for it, or if it does not exist any more (`None`).
+    pub fn with<'a>(
+        &self,
+        written: impl IntoIterator<Item = (&'a str, Option<&'a One<R>>)>,
+        filter: &ListFilter,
+    ) -> Self {
+        let mut written = written.into_iter().collect::<Vec<_>>();
+        written.sort_by_key(|(name, _)| *name);
+        let is_written = |row: &Arc<R>| written.binary_search_by(|(name, _)| (*name).cmp(row.name())).is_ok();
         let mut rows = self.0.rows.iter().filter(|row| !is_written(row)).cloned().collect::<Vec<_>>();
-        rows.extend(written.iter().filter(|row| row.matches(filter)).cloned());
+        rows.extend(
+            written.iter().filter_map(|(_, one)| Some(one.as_ref()?.shared())).filter(|row| row.matches(filter)),
+        );
         // Two sorted runs: merged in one pass.
         rows.sort_by(|a, b| a.name().cmp(b.name()));
         Self::sorted(rows)

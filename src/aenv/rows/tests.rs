@@ -132,3 +132,15 @@ async fn rows_of_equal_content_have_equal_tags() {
     assert_eq!(tag(&["a1", "b1"]).await, tag(&["b1", "a1"]).await);
     assert_ne!(tag(&["a1"]).await, tag(&["a2"]).await);
 }
+
+#[test]
+fn written_objects_take_the_place_of_older_rows_and_deleted_ones_go() {
+    let [a0, b1] = ["a0", "b1"].map(|name| Listing::Single(One::new(Name(name))));
+    let written = [("b1", Some(&b1)), ("a2", None), ("a0", Some(&a0)), ("c1", None)];
+    let with = |filter, listed: &[&'static str]| match Listing::Many(rows(listed)).laid_over(&filter, &written) {
+        Some(Listing::Many(rows)) => names(&rows).join(" "),
+        _ => panic!("a list stays a list"),
+    };
+    assert_eq!(with(ListFilter::default(), &["a1", "a2", "b1"]), "a0 a1 b1");
+    assert_eq!(with(filter("a", ""), &["a1", "a2"]), "a0 a1");
+}

@@ -3,7 +3,7 @@
 //! A Deployment that one of our creates has made, and whose Service is missing, serves nobody. While it is young the
 //! same create may still complete it. Claims stay: a claim may outlive its service on purpose.
 
-use crate::aenv::sweep::{Doomed, Forget, Swept, remove};
+use crate::aenv::sweep::{Doomed, Swept, announce_to_nobody, remove};
 use crate::call::{Call, Lane, ambient};
 use crate::cluster::{Cluster, Failed, ObjectVersion, REQUEST_ID, Resource, slim};
 use crate::syntax::{ListFilter, ObjectName};
@@ -32,8 +32,7 @@ pub(crate) async fn sweep_incomplete_services(
     let served = cluster.list(Resource::Services, &all, &call, |service: slim::Service| service.metadata.name).await;
     let served: HashSet<_> = served.map_err(Failed::to("failed to list services"))?.rows.into_iter().collect();
     let doomed = old.into_iter().flatten().filter(|deployment| !served.contains(deployment.name.as_str())).collect();
-    let forget: Forget = Arc::new(|_: &ObjectName| ());
-    Ok(remove(cluster, doomed, dry_run, &forget, &call).await)
+    Ok(remove(cluster, doomed, dry_run, &announce_to_nobody(), &call).await)
 }
 
 fn doom(deployment: &slim::Deployment, older_than: Duration, now: Timestamp) -> Option<Doomed> {

@@ -9,7 +9,7 @@ use crate::aenv::once_only::{Created, IdempotencyKey, generated_name};
 use crate::aenv::rows::{Interner, Listing, One};
 use crate::aenv::warnings::Warnings;
 use crate::call::{Call, ambient};
-use crate::cluster::{Creation, Earlier, Error, Failed, Intent, Resource, slim};
+use crate::cluster::{Creation, Deleted, Earlier, Error, Failed, Intent, Resource, slim};
 use crate::syntax::ObjectName;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -113,10 +113,13 @@ impl Services {
         let delete = move |call: Call| async move {
             let mut touched = false;
             let deleted = delete(&fetch, &name, storage, &mut touched, &call).await;
-            if touched || deleted.as_ref().err().is_none_or(tells_of_change) {
-                write.touched();
+            match &deleted {
+                Ok(Rest::Nothing) => write.removed(),
+                Ok(Rest::Going) => write.touched(),
+                Err(failed) if touched || tells_of_change(failed) => write.touched(),
+                Err(_) => {}
             }
-            deleted
+            deleted.map(|_| ())
         };
         self.writer.finish(DELETE_DEPLOYMENT, call, delete).await
     }
@@ -253,6 +256,14 @@ fn apply(change: &ServiceChange, deployment: &mut Value) {
     }
 }
 
+/// The rest of a service after its deletion.
+enum Rest {
+    /// Its Deployment is gone, and its Service.
+    Nothing,
+    /// One of them stays until its finalizers are done.
+    Going,
+}
+
 /// Deletes one object after the other; `touched` tells whether any of them was there, however it ends.
 async fn delete(
     fetch: &Fetch,
@@ -260,19 +271,24 @@ async fn delete(
     storage: bool,
     touched: &mut bool,
     call: &Call,
-) -> Result<(), Failed> {
+) -> Result<Rest, Failed> {
     // The claim first: only the Deployment knows which it is, so that a deletion that fails halfway can be had again.
     // Kubernetes keeps a claim until no pod uses it.
     let claim = if storage { claim_of(fetch, name, call).await? } else { None };
     let claim = claim.as_ref().map(|claim| (Resource::Claims, claim, DELETE_CLAIM));
     let others = [(Resource::Deployments, name, DELETE_DEPLOYMENT), (Resource::Services, name, DELETE_SERVICE)];
-    let mut call = call.clone();
+    let (mut call, mut rest) = (call.clone(), Rest::Nothing);
     for (resource, name, action) in claim.into_iter().chain(others) {
-        *touched |= fetch.cluster.delete(resource, name, &call).await.map_err(Failed::to(action))?;
+        let deleted = fetch.cluster.delete(resource, name, &call).await.map_err(Failed::to(action))?;
+        *touched |= !matches!(deleted, Deleted::NotFound);
+        // A claim is no part of a row.
+        if matches!(deleted, Deleted::Going(_)) && resource != Resource::Claims {
+            rest = Rest::Going;
+        }
         // Once begun, it is brought to its end.
         call = call.continuing().regardless();
     }
-    Ok(())
+    Ok(rest)
 }
 
 async fn claim_of(fetch: &Fetch, name: &ObjectName, call: &Call) -> Result<Option<ObjectName>, Failed> {

@@ -5,6 +5,7 @@ use super::super::answer::{Answer, ReadBy};
 use super::super::key::Key;
 use super::super::memorable::Memorable;
 use super::super::memory::Memo;
+use super::super::writes::Left;
 use crate::call::Failure;
 use crate::syntax::ObjectName;
 use std::sync::Arc;
@@ -28,7 +29,12 @@ impl<V: Memorable, E: Failure> Writing<V, E> {
     pub fn stored(&self, value: V) {
         let (began, read, generation) = (self.began, Instant::now(), self.generation);
         let row = Answer { value, began, read, generation, read_by: ReadBy::Write };
-        self.log(Some(&Arc::new(row)));
+        self.log(Some(Left::Row(Arc::new(row))));
+    }
+
+    /// There is no such object any more: it is left out of lists, and not found by whoever asks for it.
+    pub fn removed(&self) {
+        self.log(Some(Left::Absent(self.began)));
     }
 
     /// The object may have been changed: it, and every list, is read again.
@@ -36,10 +42,10 @@ impl<V: Memorable, E: Failure> Writing<V, E> {
         self.log(None);
     }
 
-    fn log(&self, row: Option<&Arc<Answer<V>>>) {
+    fn log(&self, left: Option<Left<V>>) {
         let mut flights = self.memo.0.flights();
         // A read that began before the write keeps its callers, who asked before, but gets no new ones.
         flights.remove(&Key::one(&self.name));
-        self.memo.0.kept.written(self.name.as_str(), self.generation, row);
+        self.memo.0.kept.written(self.name.as_str(), self.generation, left);
     }
 }

@@ -143,11 +143,15 @@ impl<K: Kind> Seed<K> {
         self.label("business/aenv-owner", owner)
     }
 
-    /// Deleted already, but held back by a finalizer.
-    pub(crate) fn terminating(mut self) -> Self {
+    /// Held back by a finalizer once it is deleted.
+    pub(crate) fn held(mut self) -> Self {
         self.manifest["metadata"]["finalizers"] = json!(["example.com/hold"]);
-        self.terminating = true;
         self
+    }
+
+    /// Deleted already, but held back.
+    pub(crate) fn terminating(self) -> Self {
+        Self { terminating: true, ..self.held() }
     }
 
     /// Creates it in the cluster's namespace.

@@ -275,6 +275,100 @@ async fn a_write_spoils_only_what_it_touches() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_delete_is_laid_over_lists_and_costs_no_read() {
+    let server = Server::with(1500);
+    let reader = reader_of(&server);
+    reader.list(ListFilter::default(), options()).await.unwrap();
+    for n in 0..20 {
+        let write = reader.begin_write(&name(n));
+        server.remove(name(n).as_str());
+        write.removed();
+        let list = reader.list(ListFilter::default(), options()).await.unwrap();
+        assert_eq!(list.source, Source::Hit);
+        assert!(list.answer.value.narrow(&Key::one(&name(n))).is_none(), "{n} is not in the next list");
+        assert!(is_absent(&reader.get(&name(n), options()).await));
+        assert_eq!(reader.get(&name(n + 1), options()).await.unwrap().source, Source::Hit);
+    }
+    assert_eq!(server.asked(), (0, 1));
+    // Another replica makes it again.
+    server.set("p-3", 7);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(reader.get(&name(3), options()).await.unwrap().answer.value, Objects::One("p-3".to_owned(), 7));
+    assert_eq!(server.asked(), (1, 1), "an absence counts for a second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lists_beside_deletes_are_read_once_in_their_time_to_live() {
+    let server = Server::with(1500);
+    let reader = reader_of(&server);
+    for n in 0..200 {
+        let write = reader.begin_write(&name(n));
+        server.remove(name(n).as_str());
+        sleep(Duration::from_millis(20)).await;
+        write.removed();
+        let list = reader.list(ListFilter::default(), options()).await.unwrap();
+        assert!(list.answer.value.narrow(&Key::one(&name(n))).is_none());
+        sleep(Duration::from_millis(30)).await;
+    }
+    let (gets, lists) = server.asked();
+    assert!(gets == 0 && lists <= 6, "in ten seconds: {gets} and {lists}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_under_way_lacks_what_is_deleted_meanwhile() {
+    let server = Server::with(1500);
+    let reader = reader_of(&server);
+    let list = tokio::spawn({
+        let reader = Arc::clone(&reader);
+        async move { reader.list(ListFilter::default(), options()).await }
+    });
+    sleep(Duration::from_millis(100)).await;
+    let write = reader.begin_write(&name(7));
+    server.remove("p-7");
+    write.removed();
+    let joined = reader.list(ListFilter::default(), options()).await.unwrap();
+    for found in [joined, list.await.unwrap().unwrap()] {
+        assert!(found.answer.value.narrow(&Key::one(&name(7))).is_none());
+    }
+    assert_eq!(server.asked(), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_object_has_no_old_answer() {
+    let server = Server::with(10);
+    let (reader, way) = reader_with(&server, limits());
+    reader.list(ListFilter::default(), options()).await.unwrap();
+    let write = reader.begin_write(&name(1));
+    server.remove("p-1");
+    write.removed();
+    sleep(Duration::from_secs(10)).await;
+    way.set(Way::Closed);
+    let list = reader.list(ListFilter::default(), options()).await.unwrap();
+    assert_eq!(list.source, Source::Stale);
+    assert!(list.answer.value.narrow(&Key::one(&name(1))).is_none());
+    assert!(is_absent(&reader.get(&name(1), options()).await));
+    assert_eq!(server.asked(), (1, 1), "it is asked for");
+    assert_eq!(reader.get(&name(2), options()).await.unwrap().source, Source::Stale);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delete_and_a_create_of_one_name_at_the_same_time_leave_it_open() {
+    let server = Server::with(10);
+    let reader = reader_of(&server);
+    let (create, delete) = (reader.begin_write(&name(1)), reader.begin_write(&name(1)));
+    create.stored(Objects::One("p-1".to_owned(), 1));
+    server.remove("p-1");
+    delete.removed();
+    assert!(is_absent(&reader.get(&name(1), options()).await));
+    assert_eq!(server.asked(), (1, 0), "it is asked for");
+    // One after the other, the later one counts.
+    let create = reader.begin_write(&name(1));
+    server.set("p-1", 2);
+    create.stored(Objects::One("p-1".to_owned(), 2));
+    assert_eq!(reader.get(&name(1), options()).await.unwrap().source, Source::Hit);
+}
+
+#[tokio::test(start_paused = true)]
 async fn writes_of_open_outcome_forget_their_object_and_lists_only() {
     let server = Server::with(1500);
     let reader = reader_of(&server);

@@ -32,7 +32,7 @@ impl World {
     fn store(&self, name: &'static str, version: Option<u64>) -> usize {
         match version {
             Some(version) => self.server.set(name, version),
-            None => _ = self.server.objects.lock().unwrap().remove(name),
+            None => self.server.remove(name),
         }
         let mut history = self.history.lock().unwrap();
         let spans = history.spans.entry(name).or_insert_with(|| vec![Span { version: None, until: None }]);
@@ -68,8 +68,9 @@ async fn write(world: Arc<World>, mut rng: fastrand::Rng, name: &'static str, ve
     let number = world.store(name, stored);
     sleep(Duration::from_millis(rng.u64(0..300))).await;
     match stored {
-        Some(version) if rng.u8(0..5) > 0 => write.stored(Objects::One(name.to_owned(), version)),
-        _ => write.touched(),
+        _ if rng.u8(0..5) == 0 => write.touched(),
+        Some(version) => write.stored(Objects::One(name.to_owned(), version)),
+        None => write.removed(),
     }
     let mut history = world.history.lock().unwrap();
     let told = history.told.entry(name).or_default();

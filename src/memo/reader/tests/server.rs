@@ -44,14 +44,17 @@ impl Memorable for Objects {
         }
     }
 
-    fn laid_over(&self, filter: &ListFilter, written: &[(&str, &Self)]) -> Option<Self> {
+    fn laid_over(&self, filter: &ListFilter, written: &[(&str, Option<&Self>)]) -> Option<Self> {
         let Self::Many(objects) = self else { return None };
         let mut objects = objects.clone();
         for (name, written) in written {
-            if let Self::One(_, version) = written
-                && is_of(name, filter)
-            {
-                objects.insert((*name).to_owned(), *version);
+            match written {
+                Some(Self::One(_, version)) if is_of(name, filter) => {
+                    objects.insert((*name).to_owned(), *version);
+                }
+                _ => {
+                    objects.remove(*name);
+                }
             }
         }
         Some(Self::Many(objects))
@@ -147,6 +150,10 @@ impl Server {
 
     pub(super) fn set(&self, name: &str, version: u64) {
         self.objects.lock().unwrap().insert(name.to_owned(), version);
+    }
+
+    pub(super) fn remove(&self, name: &str) {
+        self.objects.lock().unwrap().remove(name);
     }
 }
 
