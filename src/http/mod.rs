@@ -23,6 +23,7 @@ mod openapi;
 mod outbox;
 mod pace;
 mod page;
+mod parts;
 mod pods;
 mod query;
 mod readiness;

@@ -2,12 +2,12 @@
 //!
 //! [`keep_pace`] tells the connection's [stream](super::stream) when a request is being answered; until then, and from the end
 //! of its answer on, the clock runs. The next request is begun only when the system has taken all of the answer before:
-//! unread answers would pile up in actix's buffer. actix takes apart every request that it has been given, and each is
-//! kilobytes then: so it is given little of what a caller sends ahead.
+//! unread answers would pile up in actix's buffer. Of what a caller sends ahead actix is given [one part](super::parts) at
+//! a time.
 
+use super::parts::Part;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest};
 use bytes::Bytes;
@@ -31,7 +31,7 @@ pub(super) struct Patience {
     pub(super) write: Duration,
 }
 
-/// Bytes that are read at once, and of what follows a request while that is answered. Nearly all heads fit.
+/// Bytes that are read at once. Nearly all heads fit.
 pub(super) const PIECE: usize = 2 * 1024;
 
 #[derive(Debug, Clone, Copy)]
@@ -52,10 +52,11 @@ pub(super) struct Pace {
     phase: Cell<(Phase, Instant)>,
     /// True if a part of an answer may still be unwritten.
     unflushed: Cell<bool>,
-    /// Bytes that may still be read before others have their turn, or, while `busy`, before the answer has ended.
+    /// Bytes that actix may still be given before others have their turn, or, while `busy`, before the answer has ended.
     allowance: Cell<usize>,
     /// True while a request is answered of which nothing more is to be read.
     busy: Cell<bool>,
+    part: Cell<Part>,
     /// The connection's task, if it waits for one of these to change.
     task: RefCell<Option<Waker>>,
 }
@@ -68,6 +69,7 @@ impl Pace {
             unflushed: Cell::new(false),
             allowance: Cell::new(PIECE),
             busy: Cell::new(false),
+            part: Cell::new(Part::HEAD),
             task: RefCell::default(),
         }
     }
@@ -103,7 +105,7 @@ impl Pace {
         Poll::Pending
     }
 
-    /// The bytes that may be read now.
+    /// The most bytes that actix may be given now.
     pub(super) fn poll_allowance(&self, cx: &mut Context<'_>) -> Poll<usize> {
         match self.allowance.get() {
             0 if self.busy.get() => self.wait(cx),
@@ -116,9 +118,12 @@ impl Pace {
         Poll::Pending
     }
 
-    /// So many bytes have been read.
-    pub(super) fn has_read(&self, bytes: usize) {
-        self.allowance.set(self.allowance.get().saturating_sub(bytes));
+    /// Number of the first of these bytes that actix is given now. If more comes after a head, actix looks at that first.
+    pub(super) fn give(&self, bytes: &[u8]) -> usize {
+        let (count, next) = self.part.get().take(bytes);
+        self.part.set(next);
+        self.allowance.set(if count < bytes.len() { 0 } else { self.allowance.get().saturating_sub(count) });
+        count
     }
 
     /// The caller has sent nothing more.
@@ -128,14 +133,20 @@ impl Pace {
         }
     }
 
-    /// The next request may have been read already: more is read only when none is answered. One byte is, to see the
-    /// caller hang up.
+    /// While a request is answered nothing more is read. One byte is, to see the caller hang up.
     pub(super) fn set_busy(&self, busy: bool) {
         self.busy.set(busy);
         if busy {
-            self.allowance.set(self.allowance.get().max(1));
+            self.allowance.set(1);
         }
         self.wake();
+    }
+
+    /// What comes after an answer is a head, or the rest of a body whose length is known.
+    fn ends_chunks(&self) {
+        if self.part.get() == Part::Chunked {
+            self.part.set(Part::HEAD);
+        }
     }
 
     fn wake(&self) {
@@ -168,17 +179,12 @@ pub(super) async fn keep_pace(
     next: Next<impl MessageBody + Unpin>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let mut turn = Turn { pace: request.conn_data().cloned(), then: Phase::Idle };
-    turn.begin(has_body(request.headers())).await;
+    turn.begin(Part::after(request.headers())).await;
     let answered = next.call(request).await?;
     if !answered.response().keep_alive() {
         turn.then = Phase::Farewell;
     }
     Ok(answered.map_body(|_, body| PacedBody { body, _turn: turn }))
-}
-
-fn has_body(headers: &HeaderMap) -> bool {
-    let is_empty = headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0");
-    !is_empty || headers.contains_key(TRANSFER_ENCODING)
 }
 
 /// Tells the connection of `request` that its whole body has come.
@@ -195,12 +201,13 @@ struct Turn {
 }
 
 impl Turn {
-    /// Waits until the answer before is on its way.
-    async fn begin(&self, has_body: bool) {
+    /// Waits until the answer before is on its way, and then, if there is a body, has it read.
+    async fn begin(&self, next: Part) {
         if let Some(pace) = &self.pace {
+            pace.part.set(next);
             pace.set_busy(true);
             poll_fn(|cx| pace.poll_flushed(cx)).await;
-            pace.set_busy(!has_body);
+            pace.set_busy(next == Part::HEAD);
             pace.enter(Phase::Answering);
         }
     }
@@ -211,6 +218,7 @@ impl Drop for Turn {
         if let Some(pace) = &self.pace {
             pace.enter(self.then);
             pace.writes();
+            pace.ends_chunks();
             pace.set_busy(false);
         }
     }

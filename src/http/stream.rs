@@ -38,6 +38,8 @@ pub(super) struct Paced<S> {
     reading: Reading,
     read_timer: Option<Pin<Box<Sleep>>>,
     readiness: Readiness,
+    /// What has been read and not been given to actix yet.
+    ahead: Bytes,
 }
 
 impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
@@ -53,6 +55,7 @@ impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
             reading: Reading::default(),
             read_timer: None,
             readiness,
+            ahead: Bytes::new(),
         }
     }
 
@@ -166,6 +169,11 @@ impl<S: AsyncRead + AsyncWrite + Abort + Unpin> Paced<S> {
     /// Reads no more than is allowed at the moment.
     fn poll_piece(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let most = ready!(self.pace.poll_allowance(cx)).min(buf.remaining());
+        if !self.ahead.is_empty() {
+            let count = self.pace.give(&self.ahead[..most.min(self.ahead.len())]);
+            buf.put_slice(&self.ahead.split_to(count));
+            return Poll::Ready(Ok(()));
+        }
         let mut piece = [MaybeUninit::uninit(); PIECE];
         let mut piece = ReadBuf::uninit(&mut piece[..most]);
         let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, &mut piece) else {
@@ -173,8 +181,9 @@ impl<S: AsyncRead + AsyncWrite + Abort + Unpin> Paced<S> {
             return Poll::Pending;
         };
         read?;
-        buf.put_slice(piece.filled());
-        self.pace.has_read(piece.filled().len());
+        let (given, ahead) = piece.filled().split_at(self.pace.give(piece.filled()));
+        buf.put_slice(given);
+        self.ahead = Bytes::copy_from_slice(ahead);
         Poll::Ready(Ok(()))
     }
 }
@@ -286,15 +295,27 @@ mod tests {
             read
         };
         pace.set_busy(true);
-        assert_eq!(go_on(&mut paced).await, PIECE);
-        assert_eq!(go_on(&mut paced).await, PIECE, "nothing more while it is answered");
-        for _ in 0..100 {
-            pace.set_busy(false);
-            pace.set_busy(true);
-        }
-        assert_eq!(go_on(&mut paced).await, PIECE + 1, "nor from one request to the next that has been read");
+        assert_eq!(go_on(&mut paced).await, 1, "to see the caller hang up");
+        assert_eq!(go_on(&mut paced).await, 1, "nothing more while it is answered");
         pace.set_busy(false);
         assert_eq!(go_on(&mut paced).await, 50_000);
+    }
+
+    #[tokio::test]
+    async fn requests_that_arrive_together_are_given_one_by_one() {
+        let (near, mut far) = duplex(100_000);
+        let all = b"GET /pods HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
+        far.write_all(&all).await.unwrap();
+        let mut paced = Paced::new(near, PATIENCE, Readiness::ready());
+        let mut given: Vec<u8> = Vec::new();
+        while given.len() < all.len() {
+            let mut some = [0; 8192];
+            let count = paced.read(&mut some).await.unwrap();
+            let end = some[..count].windows(4).position(|bytes| bytes == b"\r\n\r\n");
+            assert!(end.is_none_or(|end| end + 4 == count), "nothing comes with the end of a head");
+            given.extend(&some[..count]);
+        }
+        assert_eq!(given, all);
     }
 
     #[tokio::test(start_paused = true)]
