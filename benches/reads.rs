@@ -6,7 +6,7 @@
 
 use aenv_controller::bench::{
     Call, CallerKey, Error, Failed, InstanceRow, Interner, Limits, ListFilter, ListShape, Listed, Listing, Live, Memo,
-    Metrics, ObjectName, Origin, ReadOptions, Reader, Registry, Rows, Way, slim,
+    Metrics, ObjectName, Origin, ReadOptions, Reader, Registry, Rows, Size, Way, slim,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
@@ -80,6 +80,10 @@ impl Origin for Instances {
     async fn list(&self, _: &ListFilter, _: bool, _: &Call) -> Result<Listed<Self::Value>, Failed> {
         let value = Listing::Many(instances(50_000));
         Ok(Listed { value, objects: 50_000, calls: 100, proves_absence: true })
+    }
+
+    async fn size(&self, _: &Call) -> Result<Option<Size>, Failed> {
+        Ok(Some(Size { objects: 50_000, calls: 100 }))
     }
 
     fn not_found(&self, name: &ObjectName) -> Failed {

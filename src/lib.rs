@@ -55,7 +55,7 @@ pub mod bench {
     pub use crate::aenv::rows::{Interner, ListShape, Listing, Rows};
     pub use crate::call::{Call, CallerKey};
     pub use crate::cluster::{Error, Failed, slim};
-    pub use crate::memo::{Limits, Listed, Memo, Metrics, Origin, ReadOptions, Reader, Way};
+    pub use crate::memo::{Limits, Listed, Memo, Metrics, Origin, ReadOptions, Reader, Size, Way};
     pub use crate::reload::Live;
     pub use crate::syntax::{ListFilter, ObjectName};
     pub use crate::telemetry::metrics::Registry;

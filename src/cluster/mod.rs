@@ -19,6 +19,7 @@ mod plan;
 mod read;
 mod resource;
 pub(crate) mod retry;
+mod size;
 pub mod slim;
 #[cfg(test)]
 #[cfg(feature = "sandbox")]
@@ -39,6 +40,7 @@ pub(crate) use marks::{Fingerprint, REQUEST_ID};
 pub(crate) use metrics::Metrics;
 pub(crate) use plan::ListPlan;
 pub(crate) use resource::Resource;
+pub(crate) use size::ListSize;
 pub(crate) use version::ObjectVersion;
 pub(crate) use wire::Timeouts;
 pub use wire::{Body, Wire};

@@ -38,9 +38,17 @@ pub(crate) struct Listed<R> {
 }
 
 /// A page, its items made into rows.
-struct Page<R> {
-    rows: Vec<R>,
+pub(super) struct Page<R> {
+    pub(super) rows: Vec<R>,
     next: Option<String>,
+    remaining: Option<usize>,
+}
+
+impl<R> Page<R> {
+    /// Number of objects on the pages after it; `None` if the API server does not tell it, as of lists with a selector.
+    pub(super) fn behind(&self) -> Option<usize> {
+        if self.next.is_none() { Some(0) } else { self.remaining }
+    }
 }
 
 impl Cluster {
@@ -126,7 +134,7 @@ impl Cluster {
         }
     }
 
-    async fn page<T: Slim, R: Send>(
+    pub(super) async fn page<T: Slim, R: Send>(
         &self,
         resource: Resource,
         params: &ListParams,
@@ -165,7 +173,8 @@ impl Cluster {
             })?;
         }
         let metadata = reader.finish()?;
-        Ok(Page { rows, next: Some(metadata.r#continue).filter(|token| !token.is_empty()) })
+        let remaining = metadata.remaining_item_count.and_then(|count| usize::try_from(count).ok());
+        Ok(Page { rows, next: Some(metadata.r#continue).filter(|token| !token.is_empty()), remaining })
     }
 
     /// Parameters of a list's first page.
@@ -185,7 +194,7 @@ impl Cluster {
 
     /// Way of asking for a list now. The first one asks for the API server's version; others that come meanwhile wait
     /// with it.
-    async fn way(&self, call: &Call) -> Way {
+    pub(super) async fn way(&self, call: &Call) -> Way {
         match self.settings.paging.get().plan {
             ListPlan::Paged => return Way::Pages,
             ListPlan::WatchCache => return Way::Memory,

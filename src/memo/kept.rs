@@ -96,10 +96,11 @@ impl<V: Memorable> Kept<V> {
         Some(Arc::new(all.with(all.value.narrow(key)?)))
     }
 
-    /// True if a list of everything is fresh, though some of its objects may have been written since.
-    pub(super) fn has_fresh_list(&self) -> bool {
+    /// Time for which the list of everything is still fresh, though some of its objects may have been written since; zero if
+    /// there is none.
+    pub(super) fn list_fresh_for(&self) -> Duration {
         let list = self.answers.get(&Key::everything());
-        list.is_some_and(|list| self.limits.get().is_fresh(&list, Duration::ZERO))
+        list.map_or(Duration::ZERO, |list| self.limits.get().fresh_for(&list))
     }
 
     /// The list's own answer, with all writes laid over it.

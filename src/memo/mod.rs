@@ -42,6 +42,6 @@ pub use memory::Memo;
 pub use metrics::Metrics;
 pub use read::ReadOptions;
 pub(crate) use reader::Writing;
-pub use reader::{Listed, Origin, Reader};
+pub use reader::{Listed, Origin, Reader, Size};
 pub(crate) use way::LookAtWay;
 pub use way::Way;

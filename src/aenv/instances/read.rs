@@ -3,8 +3,8 @@
 use super::view::InstanceRow;
 use crate::aenv::rows::{Interner, Listing, One, Rows};
 use crate::call::{Call, Lane, ambient};
-use crate::cluster::{Cluster, Error, Failed, Resource, slim};
-use crate::memo::{Listed, Origin};
+use crate::cluster::{Cluster, Error, Failed, ListSize, Resource, slim};
+use crate::memo::{Listed, Origin, Size};
 use crate::syntax::{ListFilter, ObjectName};
 use std::sync::Arc;
 
@@ -42,6 +42,11 @@ impl Origin for Fetch {
         let listed = self.cluster.list(Resource::Pods, filter, &call, row).await.map_err(Failed::to(LIST_PODS))?;
         let (objects, calls, proves_absence) = (listed.rows.len(), listed.calls as usize, listed.consistent);
         Ok(Listed { value: Listing::Many(Rows::new(listed.rows)), objects, calls, proves_absence })
+    }
+
+    async fn size(&self, call: &Call) -> Result<Option<Size>, Failed> {
+        let size = self.cluster.list_size(Resource::Pods, call).await.map_err(Failed::to(LIST_PODS))?;
+        Ok(size.map(|ListSize { objects, calls }| Size { objects, calls }))
     }
 
     fn not_found(&self, name: &ObjectName) -> Failed {

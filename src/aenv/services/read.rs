@@ -4,7 +4,7 @@ use super::view::ServiceRow;
 use crate::aenv::rows::{Interner, Listing, One, Row, Rows};
 use crate::call::{Call, ambient};
 use crate::cluster::{Cluster, Error, Failed, Resource, slim};
-use crate::memo::{Listed, Origin};
+use crate::memo::{Listed, Origin, Size};
 use crate::syntax::{LabelSelector, ListFilter, ObjectName};
 use http::StatusCode;
 use std::collections::HashMap;
@@ -40,6 +40,14 @@ impl Origin for Fetch {
             true => self.join_lists(filter, &call.clone().with_all_pages_in_lane()).await,
             false => self.join_lists(filter, call).await,
         }
+    }
+
+    async fn size(&self, call: &Call) -> Result<Option<Size>, Failed> {
+        let size = async |resource, action| self.cluster.list_size(resource, call).await.map_err(Failed::to(action));
+        let (deployments, services) =
+            tokio::try_join!(size(Resource::Deployments, LIST_DEPLOYMENTS), size(Resource::Services, LIST_SERVICES))?;
+        let both = deployments.zip(services);
+        Ok(both.map(|(one, other)| Size { objects: one.objects + other.objects, calls: one.calls + other.calls }))
     }
 
     fn not_found(&self, name: &ObjectName) -> Failed {

@@ -104,6 +104,10 @@ pub(super) struct ListMeta {
     #[prost(string, tag = "3")]
     #[serde(default, deserialize_with = "slim::nullable")]
     pub(super) r#continue: String,
+    /// Number of objects on the pages after this one, if the API server knows it.
+    #[prost(int64, optional, tag = "4")]
+    #[serde(rename = "remainingItemCount")]
+    pub(super) remaining_item_count: Option<i64>,
 }
 
 enum Cutter {

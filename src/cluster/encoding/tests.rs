@@ -31,7 +31,7 @@ fn envelope(raw: &[u8]) -> Vec<u8> {
 /// A page of `count` pods in both encodings.
 fn pages(count: usize) -> [(Format, Vec<u8>); 2] {
     let items: Vec<_> = (0..count).map(pod).collect();
-    let metadata = json!({"resourceVersion": "7", "continue": "t"});
+    let metadata = json!({"resourceVersion": "7", "continue": "t", "remainingItemCount": 1234});
     let json = json!({"kind": "PodList", "apiVersion": "v1", "metadata": metadata, "items": items});
     let meta: ListMeta = from_value(metadata).unwrap();
     let pods = items.into_iter().map(|item| from_value::<Pod>(item).unwrap().encode_to_vec());
@@ -58,7 +58,7 @@ fn both_encodings_hold_the_same_objects_however_they_are_cut() {
             let (pods, meta) = read(format, body.chunks(size)).unwrap();
             let expected: Vec<Pod> = (0..5).map(|number| from_value(pod(number)).unwrap()).collect();
             assert_eq!(pods, expected, "{format:?} in chunks of {size}");
-            assert_eq!(meta.r#continue, "t");
+            assert_eq!((&*meta.r#continue, meta.remaining_item_count), ("t", Some(1234)));
         }
     }
 }

@@ -4,7 +4,8 @@
 //! asked for than a list costs ([`rule`], [`demand`]), they wait for one list of everything instead: one that is under
 //! way, or one that is booked behind it. A row in it is the answer. A name that it lacks does not exist, if the list
 //! proves that and is young enough; else it waits for the next one, or is asked for alone. The list is an ordinary
-//! answer: kept, narrowed, and fresh for as long as any list.
+//! answer: kept, narrowed, and fresh for as long as any list. What it costs is known from the last one, or asked for with
+//! one cheap call when a crowd comes ([`size`]).
 //!
 //! # What gathering achieves
 //!
@@ -16,20 +17,23 @@
 //! | 300 | 300 | one by one | 58 | 81 % | 3.0 s | 3.0 s | – |
 //! | 1,500 | 1,500 | one by one | 58 | 92 % | 10.0 s | 10.0 s | – |
 //! | 30 | 10,000 | gathered where it pays: not here | ≤ 15.5 | 0 | – | < 100 ms | all |
-//! | 300 | 300 | gathered | 2.6 | 0 | 2.0 s | 90 ms | 1.8 % |
-//! | 1,500 | 1,500 | gathered | 3.9 | 0 | 2.0 s | 210 ms | 1.1 % |
-//! | 1,500, beside 20 creates/s and lists | 1,500 to 2,100 | gathered | 4.6 | 0 | 2.0 s | 210 ms | 1.0 % |
-//! | 5,000 | 5,000 | gathered | 9.8 | 0 | 2.0 s | 660 ms | 3.1 % |
+//! | 300 | 300 | gathered | 1.6 | 0 | 2.0 s | 100 ms | 0.9 % |
+//! | 1,500 | 1,500 | gathered | 2.9 | 0 | 2.0 s | 220 ms | 0.9 % |
+//! | 1,500, beside 20 creates/s and lists | 1,500 to 2,100 | gathered | 3.6 | 0 | 2.0 s | 250 ms | 1.0 % |
+//! | 1,500, beside 10,000 names that do not exist, in 18 s | 1,500 | gathered | 5.5 | 0 | 1.2 s | 220 ms | 1.3 % |
+//! | 5,000 | 5,000 | gathered | 10.8 | 0 | 2.0 s | 680 ms | 3.2 % |
 //!
 //! A mirror (list and watch) makes no call for any of these and answers at once, for the memory of all objects, a
 //! stream of every change of each, and calls that nobody has asked for.
 
 mod demand;
 mod rule;
+mod size;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use rule::Size;
 pub(crate) use write::Writing;
 
 use super::answer::{Answer, Found, ReadBy, Source};
@@ -42,11 +46,19 @@ use super::read::{Look, ReadOptions, Start, Waited};
 use super::way::Way;
 use crate::call::{Call, Failure};
 use crate::syntax::{ListFilter, ObjectName};
+use crate::telemetry::request_context::carried;
 use demand::Demand;
-use rule::{Size, list_pays};
+use rule::{NAMES_FOR_SIZE, list_pays};
+use size::{KnownSize, Step};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout_at};
+
+/// The longest that callers wait for the size of a list, before they decide without it.
+const SIZE_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Deadline of the question for it.
+const SIZE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// About how long a list takes.
 const SHORTEST_WINDOW: Duration = Duration::from_millis(200);
@@ -68,6 +80,9 @@ pub trait Origin: Send + Sync + 'static {
         gathered: bool,
         call: &Call,
     ) -> impl Future<Output = Result<Listed<Self::Value>, Self::Error>> + Send;
+
+    /// The size of the list of everything, by cheap calls. `None` if the API server does not tell it.
+    fn size(&self, call: &Call) -> impl Future<Output = Result<Option<Size>, Self::Error>> + Send;
 
     /// The error of [`Origin::get`] for an object that does not exist.
     fn not_found(&self, name: &ObjectName) -> Self::Error;
@@ -106,8 +121,7 @@ struct Gathering {
     asked: Demand,
     /// Those of them that a fresh list could not answer.
     missed: Demand,
-    /// The size of the last list of everything.
-    size: Option<Size>,
+    size: KnownSize,
 }
 
 /// Way of answering a caller.
@@ -134,7 +148,7 @@ impl<O: Origin> Reader<O> {
     /// The objects of `origin`, remembered in `memo`.
     pub fn new(memo: Memo<O::Value, O::Error>, origin: O) -> Self {
         let now = Instant::now();
-        let gathering = Gathering { asked: Demand::new(now), missed: Demand::new(now), size: None };
+        let gathering = Gathering { asked: Demand::new(now), missed: Demand::new(now), size: KnownSize::default() };
         Self { memo, origin: Arc::new(origin), gathering: Arc::new(Mutex::new(gathering)) }
     }
 
@@ -173,6 +187,9 @@ impl<O: Origin> Reader<O> {
         loop {
             if round == Round::Any && is_absent() {
                 return Err(self.absent(name));
+            }
+            if round == Round::Any && asked >= NAMES_FOR_SIZE {
+                self.learn_size(options).await;
             }
             let arrived = Instant::now();
             let look = self.memo.look(&key, options, &standby, |flights, start| {
@@ -257,11 +274,38 @@ impl<O: Origin> Reader<O> {
             Box::pin(async move {
                 let Listed { value, objects, calls, proves_absence } = origin.list(&filter, gathered, &call).await?;
                 if filter == ListFilter::default() {
-                    lock(&gathering).size = Some(Size { objects, calls });
+                    lock(&gathering).size.learn(Size { objects, calls }, Instant::now());
                 }
                 Ok((value, ReadBy::List { proves_absence }))
             })
         }
+    }
+
+    /// Sees to it that the size of a list is known, for a read that may need one, and waits a little for it.
+    async fn learn_size(&self, options: ReadOptions) {
+        if options.memory_only || (self.memo.0.way)() != Way::Free {
+            return;
+        }
+        let now = Instant::now();
+        let mut end = match lock(&self.gathering).size.ask(now) {
+            Step::Nothing => return,
+            Step::Wait(end) => end,
+            Step::Ask(sender, end) => {
+                let (origin, gathering) = (Arc::clone(&self.origin), Arc::clone(&self.gathering));
+                let call = Call::until(now + SIZE_DEADLINE).by(options.caller).once();
+                self.memo.0.runtime.spawn(carried(async move {
+                    let _until_here = sender;
+                    match origin.size(&call).await {
+                        Ok(Some(size)) => lock(&gathering).size.learn(size, Instant::now()),
+                        Ok(None) => {}
+                        Err(error) => log::debug!("the size of a list cannot be had: {error}"),
+                    }
+                }));
+                end
+            }
+        };
+        // Nothing is ever sent: it ends when the sender is dropped.
+        let _ended = timeout_at(options.deadline.min(now + SIZE_PATIENCE), end.changed()).await;
     }
 
     /// Number of different names that are asked for within a list's time to live, `name` included.
@@ -275,18 +319,22 @@ impl<O: Origin> Reader<O> {
     }
 
     /// True if a list pays, now that memory cannot answer for `name`. While a list is fresh, the names count that it
-    /// could not answer, and else all that are asked for.
+    /// could not answer, and else all that are asked for. If those make a list pay when it is not fresh any more, one that is
+    /// read now only comes earlier, and costs the time that is lost.
     fn list_pays(&self, name: &ObjectName, asked: usize, scarce: bool) -> bool {
-        let names = match self.memo.0.kept.has_fresh_list() {
-            true => lock(&self.gathering).missed.count(name.as_str(), self.window(), Instant::now()),
-            false => asked,
-        };
-        self.pays(names, scarce)
+        let fresh_for = self.memo.0.kept.list_fresh_for();
+        if fresh_for.is_zero() {
+            return self.pays(asked, scarce);
+        }
+        let share = if self.pays(asked, scarce) { fresh_for.div_duration_f64(self.window()).min(1.0) } else { 1.0 };
+        let mut gathering = lock(&self.gathering);
+        let missed = gathering.missed.count(name.as_str(), self.window(), Instant::now());
+        list_pays(missed, gathering.size.get(), scarce, share)
     }
 
     /// True if a list costs less than a read of each of `names` objects.
     fn pays(&self, names: usize, scarce: bool) -> bool {
-        list_pays(names, lock(&self.gathering).size, scarce)
+        list_pays(names, lock(&self.gathering).size.get(), scarce, 1.0)
     }
 
     /// True if an absence that `answer` proves still counts.

@@ -25,8 +25,12 @@ const CALL_PRICE: f64 = 4.0;
 /// The same while callers wait for tokens.
 const SCARCE_CALL_PRICE: f64 = 40.0;
 
-/// Names from which on a list of unknown size is tried: most of a burst, so that people, and a few pollers in a large
-/// namespace, never cause one.
+/// Names from which on the size of a list is asked for, if nobody knows it: more than people and a few pollers ask for, and
+/// about as many as make a list of 1,500 objects pay.
+pub(super) const NAMES_FOR_SIZE: usize = 32;
+
+/// Names from which on a list is tried whose size cannot be had: most of a burst, so that a few pollers in a large namespace
+/// never cause one.
 const NAMES_FOR_UNKNOWN: usize = 64;
 
 /// The same while callers wait for tokens.
@@ -34,23 +38,24 @@ const SCARCE_NAMES_FOR_UNKNOWN: usize = 8;
 
 /// Size of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Size {
+pub struct Size {
     /// Objects that the API server has to go through.
-    pub(super) objects: usize,
+    pub objects: usize,
     /// Calls that it took.
-    pub(super) calls: usize,
+    pub calls: usize,
 }
 
-/// True if one list costs less than a read of each of `names` objects. `size` is that of the last list, if there was one;
-/// `scarce`, whether a call would wait for a token.
-pub(super) fn list_pays(names: usize, size: Option<Size>, scarce: bool) -> bool {
+/// True if one list costs less than a read of each of `names` objects. `size` is that of the list, if it is known; `scarce`,
+/// whether a call would wait for a token; `share`, the part of its price that counts, less than 1 for one that only comes
+/// earlier than it would have come anyway.
+pub(super) fn list_pays(names: usize, size: Option<Size>, scarce: bool, share: f64) -> bool {
     let Some(Size { objects, calls }) = size else {
         return names >= if scarce { SCARCE_NAMES_FOR_UNKNOWN } else { NAMES_FOR_UNKNOWN };
     };
     let call = CALL_WORK + if scarce { SCARCE_CALL_PRICE } else { CALL_PRICE };
     let count = |n: usize| f64::from(u32::try_from(n).unwrap_or(u32::MAX));
     let list = count(calls.max(1)) * call + count(objects) * OBJECT_WORK;
-    names > 1 && count(names) * call >= list
+    names > 1 && count(names) * call >= list * share
 }
 
 #[cfg(test)]
@@ -60,7 +65,7 @@ mod tests {
     /// The fewest names for which a list pays.
     fn threshold(objects: usize, scarce: bool) -> usize {
         let size = Size { objects, calls: objects.div_ceil(500) };
-        (1..).find(|names| list_pays(*names, Some(size), scarce)).unwrap()
+        (1..).find(|names| list_pays(*names, Some(size), scarce, 1.0)).unwrap()
     }
 
     #[test]
@@ -72,14 +77,14 @@ mod tests {
 
     #[test]
     fn a_single_object_is_read_without_a_list() {
-        assert!(!list_pays(1, Some(Size { objects: 0, calls: 1 }), true));
-        assert!(!list_pays(1, None, true));
+        assert!(!list_pays(1, Some(Size { objects: 0, calls: 1 }), true, 0.0));
+        assert!(!list_pays(1, None, true, 1.0));
     }
 
     #[test]
     fn an_unknown_namespace_is_listed_for_a_crowd_only() {
-        assert!(!list_pays(30, None, false));
-        assert!(list_pays(64, None, false));
-        assert!(list_pays(8, None, true));
+        assert!(!list_pays(30, None, false, 1.0));
+        assert!(list_pays(64, None, false, 1.0));
+        assert!(list_pays(8, None, true, 1.0));
     }
 }

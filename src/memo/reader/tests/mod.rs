@@ -9,6 +9,7 @@ use crate::reload::Live;
 use crate::syntax::LabelValue;
 use crate::telemetry::metrics::Registry;
 use server::{Failed, Objects, Server};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -81,6 +82,10 @@ fn is_absent(told: &Told) -> bool {
     matches!(told, Err(Error::Fetch(error)) if matches!(**error, Failed::NotFound(_)))
 }
 
+fn sizes(server: &Server) -> usize {
+    server.sizes.load(Ordering::SeqCst)
+}
+
 /// A reader that knows how large its namespace is, and keeps nothing of it any more.
 async fn reader_that_knows_the_size(server: &Server) -> TestReader {
     let reader = reader_of(server);
@@ -106,7 +111,55 @@ async fn a_crowd_that_nothing_is_known_for_is_a_few_gets_and_one_list() {
     let server = Server::with(1500);
     let told = get_all(&reader_of(&server), (0..1500).map(name), options()).await;
     assert!(told.iter().all(Result::is_ok));
-    assert_eq!(server.asked(), (63, 1));
+    assert_eq!((server.asked(), sizes(&server)), ((NAMES_FOR_SIZE - 1, 1), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_size_is_asked_for_once_and_then_more_names_than_that_are_read_one_by_one() {
+    let server = Server::with(10_000);
+    let reader = reader_of(&server);
+    for _ in 0..10 {
+        let told = get_all(&reader, (0..150).map(name), options()).await;
+        assert!(told.iter().all(Result::is_ok));
+        sleep(Duration::from_secs(2)).await;
+    }
+    assert_eq!((server.asked(), sizes(&server)), ((1500, 0), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_size_that_cannot_be_had_keeps_nobody_and_a_larger_crowd_tries_a_list() {
+    let server = Server::with(500);
+    *server.lists_fail.lock().unwrap() = Some(Failed::Down);
+    let reader = reader_of(&server);
+    let told = get_all(&reader, (0..63).map(name), options()).await;
+    assert!(told.iter().all(Result::is_ok));
+    *server.lists_fail.lock().unwrap() = None;
+    sleep(Duration::from_millis(1500)).await;
+    assert!(get_all(&reader, (0..100).map(name), options()).await.iter().all(Result::is_ok));
+    assert_eq!((server.asked(), sizes(&server)), ((2 * 63, 1), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_size_that_takes_long_is_not_waited_for() {
+    let server = Server::with(1500);
+    server.call_takes.lock().unwrap().0 = Duration::from_secs(4);
+    let reader = reader_of(&server);
+    let began = Instant::now();
+    assert!(get_all(&reader, (0..40).map(name), options()).await.iter().all(Result::is_ok));
+    assert_eq!((server.asked(), began.elapsed()), ((40, 0), Duration::from_secs(4) + SIZE_PATIENCE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_is_read_soon_anyway_is_read_earlier_for_a_few_names_that_it_lacks() {
+    let server = Server::with(1500);
+    let reader = reader_that_knows_the_size(&server).await;
+    // The list is 1.9 s old: one that is read now comes a tenth of its time too early.
+    get_all(&reader, (0..1500).map(name), options()).await;
+    let list = reader.list(ListFilter::default(), options()).await.unwrap();
+    sleep(Duration::from_millis(1900) - list.answer.age()).await;
+    let told = get_all(&reader, (2000..2010).map(name), options()).await;
+    assert!(told.iter().all(is_absent));
+    assert_eq!(server.asked(), (SCOUTS + 1, 3));
 }
 
 #[tokio::test(start_paused = true)]

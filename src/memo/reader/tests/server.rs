@@ -1,7 +1,7 @@
 //! An API server of a few lines: objects by name, lists in pages, and how long each call takes.
 
 use crate::call::{Call, Failure, Operation};
-use crate::memo::{Key, Listed, Memorable, Origin};
+use crate::memo::{Key, Listed, Memorable, Origin, Size};
 use crate::syntax::{ListFilter, ObjectName};
 use crate::throttle::{Outcome, Permit, Throttle};
 use std::collections::BTreeMap;
@@ -94,6 +94,8 @@ pub(super) struct State {
     pub(super) gets: AtomicUsize,
     pub(super) lists: AtomicUsize,
     pub(super) pages: AtomicUsize,
+    /// Questions for the size of the list.
+    pub(super) sizes: AtomicUsize,
     /// Failure of lists.
     pub(super) lists_fail: Mutex<Option<Failed>>,
     pub(super) lags: Mutex<bool>,
@@ -124,6 +126,7 @@ impl Server {
             gets: AtomicUsize::default(),
             lists: AtomicUsize::default(),
             pages: AtomicUsize::default(),
+            sizes: AtomicUsize::default(),
             lists_fail: Mutex::default(),
             lags: Mutex::default(),
             throttle,
@@ -137,7 +140,7 @@ impl Server {
 
     /// Calls so far.
     pub(super) fn calls(&self) -> usize {
-        self.gets.load(Ordering::SeqCst) + self.pages.load(Ordering::SeqCst)
+        [&self.gets, &self.pages, &self.sizes].map(|calls| calls.load(Ordering::SeqCst)).iter().sum()
     }
 
     async fn leave(&self, verb: &'static str, call: &Call) -> Result<Option<Permit>, Failed> {
@@ -202,6 +205,19 @@ impl Origin for Server {
         }
         let proves_absence = !*self.lags.lock().unwrap();
         Ok(Listed { value, objects, calls, proves_absence })
+    }
+
+    async fn size(&self, call: &Call) -> Result<Option<Size>, Failed> {
+        let permit = self.leave("list", call).await?;
+        self.sizes.fetch_add(1, Ordering::SeqCst);
+        let takes = self.call_takes.lock().unwrap().0;
+        sleep(takes).await;
+        answered(permit);
+        if let Some(error) = self.lists_fail.lock().unwrap().clone() {
+            return Err(error);
+        }
+        let objects = self.objects.lock().unwrap().len();
+        Ok(Some(Size { objects, calls: objects.div_ceil(PAGE).max(1) }))
     }
 
     fn not_found(&self, name: &ObjectName) -> Failed {

@@ -45,7 +45,24 @@ fn default_throttle() -> Throttle {
     Throttle::new(limits, Handle::current(), throttle::Metrics::new(&Registry::new()))
 }
 
-async fn simulate(pollers: usize, objects: usize, creates_per_second: u32, gathers: bool) -> Seen {
+/// Load of one simulation.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    pollers: usize,
+    objects: usize,
+    creates_per_second: u32,
+    /// Names that do not exist, asked for in a second, each once.
+    missing_per_second: usize,
+    gathers: bool,
+    time: Duration,
+}
+
+fn load(pollers: usize, objects: usize) -> Load {
+    Load { pollers, objects, creates_per_second: 0, missing_per_second: 0, gathers: true, time: TIME }
+}
+
+async fn simulate(load: Load) -> Seen {
+    let Load { pollers, objects, creates_per_second, missing_per_second, gathers, time } = load;
     let throttle = default_throttle();
     let server = Server::behind(Some(throttle.clone()), objects);
     let way = Box::new(move || match throttle.is_closed() {
@@ -56,7 +73,7 @@ async fn simulate(pollers: usize, objects: usize, creates_per_second: u32, gathe
     let metrics = Metrics::new(&Registry::new());
     let memo = Memo::new("test", 1 << 28, Live::new(limits()), way, Handle::current(), metrics);
     let reader = Arc::new(Reader::new(memo, server.clone()));
-    let (seen, end) = (Arc::new(Mutex::new(Seen::default())), Instant::now() + TIME);
+    let (seen, end) = (Arc::new(Mutex::new(Seen::default())), Instant::now() + time);
     let mut tasks = JoinSet::new();
     for n in 0..pollers {
         let (reader, server, seen) = (Arc::clone(&reader), server.clone(), Arc::clone(&seen));
@@ -98,17 +115,27 @@ async fn simulate(pollers: usize, objects: usize, creates_per_second: u32, gathe
             }
         });
     }
+    for n in 0..missing_per_second * usize::try_from(time.as_secs()).unwrap() {
+        let (reader, seen) = (Arc::clone(&reader), Arc::clone(&seen));
+        tasks.spawn(async move {
+            sleep(Duration::from_secs(1).mul_f64(n as f64 / missing_per_second as f64)).await;
+            let asked = Instant::now();
+            assert!(is_absent(&reader.get(&named(&format!("none-{n}")), options()).await));
+            let mut seen = seen.lock().unwrap();
+            seen.longest = seen.longest.max(asked.elapsed());
+        });
+    }
     tasks.join_all().await;
     let calls = u32::try_from(server.calls()).unwrap();
     let mut seen = std::mem::take(&mut *seen.lock().unwrap());
-    seen.calls_per_second = f64::from(calls) / TIME.as_secs_f64();
+    seen.calls_per_second = f64::from(calls) / time.as_secs_f64();
     seen.lists = server.asked().1;
     seen
 }
 
 #[tokio::test(start_paused = true)]
 async fn thirty_pollers_in_a_large_namespace_are_plain_reads() {
-    let seen = simulate(30, 10_000, 0, true).await;
+    let seen = simulate(load(30, 10_000)).await;
     assert_eq!((seen.lists, seen.failed), (0, 0), "{seen:?}");
     assert!(seen.calls_per_second <= 15.5 && seen.longest < Duration::from_millis(100), "{seen:?}");
 }
@@ -116,11 +143,10 @@ async fn thirty_pollers_in_a_large_namespace_are_plain_reads() {
 #[tokio::test(start_paused = true)]
 async fn the_table_of_gathered_reads() {
     for (pollers, objects, creates, calls, wait_ms) in
-        [(300, 300, 0, 3.0, 200), (1500, 1500, 0, 4.5, 400), (1500, 1500, 20, 6.0, 400), (5000, 5000, 0, 11.0, 1000)]
+        [(300, 300, 0, 2.0, 200), (1500, 1500, 0, 3.5, 400), (1500, 1500, 20, 4.5, 400), (5000, 5000, 0, 11.0, 1000)]
     {
-        let seen = simulate(pollers, objects, creates, true).await;
+        let seen = simulate(Load { creates_per_second: creates, ..load(pollers, objects) }).await;
         assert_eq!(seen.failed, 0, "{pollers}: {seen:?}");
-        eprintln!("{pollers} of {objects}, {creates} creates: {seen:?}");
         assert!(seen.calls_per_second <= calls, "{pollers}: {seen:?}");
         assert!(seen.longest <= Duration::from_millis(wait_ms), "{pollers}: {seen:?}");
         assert!(seen.oldest <= Duration::from_millis(2000), "{pollers}: {seen:?}");
@@ -129,9 +155,16 @@ async fn the_table_of_gathered_reads() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn ten_thousand_missing_names_from_a_cold_start() {
+    let seen = simulate(Load { missing_per_second: 556, time: Duration::from_secs(18), ..load(1500, 1500) }).await;
+    assert_eq!(seen.failed, 0, "{seen:?}");
+    assert!(seen.calls_per_second <= 6.0 && seen.longest <= Duration::from_millis(500), "{seen:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_table_of_single_reads() {
     for (pollers, objects, failed, calls) in [(300, 300, 0.0, 45.0), (1500, 1500, 0.3, 45.0)] {
-        let seen = simulate(pollers, objects, 0, false).await;
+        let seen = simulate(Load { gathers: false, ..load(pollers, objects) }).await;
         let of = |n: usize| f64::from(u32::try_from(n).unwrap());
         assert!(of(seen.failed) >= failed * of(seen.polls) && seen.calls_per_second >= calls, "{pollers}: {seen:?}");
     }
