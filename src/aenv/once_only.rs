@@ -51,16 +51,6 @@ pub(crate) struct Created<T> {
     pub replayed: bool,
 }
 
-impl<T> Created<T> {
-    pub(super) fn now(object: T) -> Self {
-        Self { object, replayed: false }
-    }
-
-    pub(super) fn earlier(object: T) -> Self {
-        Self { object, replayed: true }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

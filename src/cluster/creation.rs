@@ -2,8 +2,8 @@
 //!
 //! A caller that hangs up, a deadline and a failed step all mean the same: the objects that this request made are removed
 //! again, and only those. An object whose create has an open outcome counts as made. An object that somebody else has come
-//! to use is not removed: its users take its mark over ([`Creation::take_over`]) or off ([`Creation::ensure`]), and each
-//! removal has the object's version as a precondition, so that one of the two finds out.
+//! to use is not removed: its users take its mark over ([`Creation::take_over`]) or off ([`Creation::ensure`],
+//! [`Creation::keep`]), and each removal has the object's version as a precondition, so that one of the two finds out.
 //!
 //! A replica that is killed in the middle leaves objects behind. The same create asked again finds them by their
 //! fingerprint ([`Creation::earlier`]) and goes on from there.
@@ -37,6 +37,9 @@ const LONGEST_UNDO_PAUSE: Duration = Duration::from_secs(5);
 /// Most attempts at marking an object that is changed meanwhile. Its controller changes a new object a few times.
 const MARK_ROUNDS: usize = 10;
 
+/// Most rounds of a create whose object is gone whenever it is looked at: each is lost to a request that undoes.
+const FIND_ROUNDS: usize = 5;
+
 /// Identity of a create beyond the one request.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Intent {
@@ -66,7 +69,9 @@ impl Intent {
 pub(crate) enum Earlier {
     /// Made by the same create, asked before.
     Same(Stored),
-    /// Made by another one, or being deleted.
+    /// The same, and on its way out.
+    Ending,
+    /// Made by another one.
     Other,
     /// Gone meanwhile.
     NotFound,
@@ -76,6 +81,7 @@ pub(crate) enum Earlier {
 pub(crate) struct Creation {
     cluster: Arc<Cluster>,
     marks: Marks,
+    repeatable: bool,
     made: Mutex<Vec<Made>>,
 }
 
@@ -92,7 +98,30 @@ struct Made {
 impl Creation {
     pub(super) fn new(cluster: Arc<Cluster>, intent: Intent) -> Self {
         let marks = Marks { id: RequestId::random(), fingerprint: intent.fingerprint };
-        Self { cluster, marks, made: Mutex::default() }
+        Self { cluster, marks, repeatable: intent.repeatable, made: Mutex::default() }
+    }
+
+    /// Runs `create`. If it is repeatable and the name is taken, runs `find` for what it has made when it was asked before,
+    /// and all of it again if that is gone meanwhile: that request has failed and undone it. Says whether it was found.
+    ///
+    /// # Errors
+    /// Those of both.
+    pub(crate) async fn once<T, C, F>(&self, create: impl Fn() -> C, find: impl Fn() -> F) -> Result<(T, bool), Failed>
+    where
+        C: Future<Output = Result<T, Failed>>,
+        F: Future<Output = Result<Option<T>, Failed>>,
+    {
+        let mut round = 1;
+        loop {
+            match create().await {
+                Err(failed) if self.repeatable && failed.source.is_already_exists() => match find().await? {
+                    Some(object) => return Ok((object, true)),
+                    None if round < FIND_ROUNDS => round += 1,
+                    None => return Err(failed),
+                },
+                outcome => return Ok((outcome?, false)),
+            }
+        }
     }
 
     /// Creates one more object, unless nobody waits for the whole any more.
@@ -148,18 +177,8 @@ impl Creation {
             if stored.is_being_deleted() {
                 return Err(failed(Error::being_deleted(resource, name)));
             }
-            if !stored.has_maker() {
+            if self.release(resource, name, &stored, &call).await.map_err(&failed)? {
                 return Ok(());
-            }
-            let released = stored.released().map_err(&failed)?;
-            match self.cluster.replace::<Value>(resource, name, &released, &call).await {
-                Err(error) if error.has_status(StatusCode::CONFLICT) || error.has_status(StatusCode::NOT_FOUND) => {}
-                Err(error) if error.has_status(StatusCode::FORBIDDEN) => {
-                    // The role of an earlier version. A failed create of somebody else may then take the object along.
-                    log::warn!("{} {name} is used as it is: {error}", resource.plural());
-                    return Ok(());
-                }
-                outcome => return outcome.map(drop).map_err(&failed),
             }
         }
         Err(failed(Error::taken(resource, name)))
@@ -170,7 +189,61 @@ impl Creation {
         let stored = self.cluster.stored(resource, name, call).await?;
         let Some(stored) = stored else { return Ok(Earlier::NotFound) };
         let same = self.marks.fingerprint.as_ref().is_some_and(|fingerprint| stored.has_fingerprint(fingerprint));
-        Ok(if same && !stored.is_being_deleted() { Earlier::Same(stored) } else { Earlier::Other })
+        Ok(match same {
+            true if stored.is_being_deleted() => Earlier::Ending,
+            true => Earlier::Same(stored),
+            false => Earlier::Other,
+        })
+    }
+
+    /// Sees to it that `stored`, which the same create has made before, stays: that one may have failed, and be about to
+    /// undo it. False if it is gone by now.
+    ///
+    /// # Errors
+    /// [`Error`]; 409 if it is on its way out, or another one by now.
+    pub(crate) async fn keep(
+        &self,
+        resource: Resource,
+        name: &ObjectName,
+        mut stored: Stored,
+        call: &Call,
+    ) -> Result<bool, Error> {
+        for _ in 0..MARK_ROUNDS {
+            if self.release(resource, name, &stored, call).await? {
+                return Ok(true);
+            }
+            match self.earlier(resource, name, call).await? {
+                Earlier::Same(found) => stored = found,
+                Earlier::NotFound => return Ok(false),
+                Earlier::Ending => return Err(Error::being_deleted(resource, name)),
+                Earlier::Other => break,
+            }
+        }
+        Err(Error::taken(resource, name))
+    }
+
+    /// Takes the mark of the request off that made `stored`. False if the object has been changed or removed meanwhile.
+    async fn release(
+        &self,
+        resource: Resource,
+        name: &ObjectName,
+        stored: &Stored,
+        call: &Call,
+    ) -> Result<bool, Error> {
+        if !stored.has_maker() {
+            return Ok(true);
+        }
+        match self.cluster.merge_patch::<Value>(resource, name, &stored.without_maker(), call).await {
+            Err(error) if error.has_status(StatusCode::CONFLICT) || error.has_status(StatusCode::NOT_FOUND) => {
+                Ok(false)
+            }
+            Err(error) if error.has_status(StatusCode::FORBIDDEN) => {
+                // The role of an earlier version. A failed create of somebody else may then take the object along.
+                log::warn!("{} {name} is used as it is: {error}", resource.plural());
+                Ok(true)
+            }
+            outcome => outcome.map(|_| true),
+        }
     }
 
     /// Takes over the object `name` that the same create has made before: from now on it is undone with this one, and not
@@ -201,7 +274,7 @@ impl Creation {
             }
             match self.earlier(resource, name, call).await? {
                 Earlier::Same(found) => stored = found,
-                Earlier::Other | Earlier::NotFound => break,
+                Earlier::Ending | Earlier::Other | Earlier::NotFound => break,
             }
         }
         Err(Error::taken(resource, name))

@@ -110,7 +110,7 @@ impl Error {
     }
 
     /// The API server's answer for a name that is taken.
-    pub(super) fn taken(resource: Resource, name: &ObjectName) -> Self {
+    pub(crate) fn taken(resource: Resource, name: &ObjectName) -> Self {
         Self::of_object(StatusCode::CONFLICT, "AlreadyExists", resource, name, "already exists")
     }
 

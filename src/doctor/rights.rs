@@ -16,10 +16,10 @@ use std::io;
 
 /// Every verb that `services`, `instances` and `cluster` use, and none besides.
 const NEEDED: [(Resource, &[&str]); 4] = [
-    (Resource::Deployments, &["get", "list", "create", "update", "delete"]),
-    (Resource::Services, &["get", "list", "create", "delete"]),
+    (Resource::Deployments, &["get", "list", "create", "update", "patch", "delete"]),
+    (Resource::Services, &["get", "list", "create", "patch", "delete"]),
     (Resource::Pods, &["get", "list", "create", "patch", "delete"]),
-    (Resource::Claims, &["get", "create", "update", "delete"]),
+    (Resource::Claims, &["get", "create", "patch", "delete"]),
 ];
 
 /// Rights that nothing here uses, the widest first: verb, API group, resource, and how to say it.

@@ -73,10 +73,10 @@ async fn a_cluster_that_is_well_is_measured_and_left_alone(cluster: Cluster) {
     assert_eq!(severity, Severity::Note, "{report}");
     expect(&report, &["✅ API server", "first answer after", "exists", "more than needed", "Verdict: all is well"]);
     for (resource, verbs) in [
-        ("deployments", "get, list, create, update, delete"),
-        ("services", "get, list, create, delete"),
+        ("deployments", "get, list, create, update, patch, delete"),
+        ("services", "get, list, create, patch, delete"),
         ("pods", "get, list, create, patch, delete"),
-        ("persistentvolumeclaims", "get, create, update, delete"),
+        ("persistentvolumeclaims", "get, create, patch, delete"),
     ] {
         assert!(line(&report, "rights", resource).ends_with(&format!(" {verbs}")), "{report}");
     }
@@ -89,7 +89,7 @@ async fn a_cluster_that_is_well_is_measured_and_left_alone(cluster: Cluster) {
         matches!((verb, resource), ("get" | "list", _) | ("create", "selfsubjectaccessreviews"))
     };
     assert!(calls.by.iter().all(|call| harmless(&call.verb, &call.resource)), "{calls:?}");
-    assert_eq!(calls.of("create", "selfsubjectaccessreviews"), 19);
+    assert_eq!(calls.of("create", "selfsubjectaccessreviews"), 21);
 }
 
 async fn further_pages_are_foretold(cluster: Cluster) {
@@ -187,12 +187,15 @@ async fn rights_that_are_missing_come_with_the_rule_that_grants_them() {
         .await;
     let (severity, report) = examine(&cluster, &[]).await;
     assert_eq!(severity, Severity::Wrong, "{report}");
-    assert!(line(&report, "rights", "deployments").ends_with("get, list, but not create, update, delete"), "{report}");
+    assert!(
+        line(&report, "rights", "deployments").ends_with("get, list, but not create, update, patch, delete"),
+        "{report}"
+    );
     expect(line(&report, "rights", "pods"), &["✅"]);
     let rule = r#"
      - apiGroups: ["apps"]
        resources: ["deployments"]
-       verbs: ["create", "update", "delete"]
+       verbs: ["create", "update", "patch", "delete"]
 "#;
     expect(&report, &[rule, "may not be read, and need not be", "flow schema uid", "Nothing at all is in namespace"]);
     assert!(!report.contains("more than needed"), "{report}");
@@ -202,10 +205,10 @@ async fn the_rights_that_the_readme_asks_for_are_enough() {
     let server = ApiServer::shared().await;
     let cluster = server
         .cluster_with_rights(json!([
-            {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "create", "update", "delete"]},
-            {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list", "create", "delete"]},
+            {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "create", "update", "patch", "delete"]},
+            {"apiGroups": [""], "resources": ["services"], "verbs": ["get", "list", "create", "patch", "delete"]},
             {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "create", "patch", "delete"]},
-            {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get", "create", "update", "delete"]},
+            {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get", "create", "patch", "delete"]},
         ]))
         .await;
     seed::pod("weather-1").create(&cluster).await;

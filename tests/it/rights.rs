@@ -42,7 +42,7 @@ async fn granted_rights_are_sufficient_and_all_used() {
         ("list", "", "persistentvolumeclaims", here),
         ("update", "", "pods", here),
         ("update", "", "services", here),
-        ("patch", "apps", "deployments", here),
+        ("update", "", "persistentvolumeclaims", here),
         ("deletecollection", "", "pods", here),
         ("update", "apps", "deployments/scale", here),
         ("get", "", "pods/log", here),
@@ -159,6 +159,11 @@ async fn go_through_every_route(cluster: &Cluster) {
         }
         let answer = send(request).await;
         assert!([StatusCode::OK, StatusCode::CREATED].contains(&answer.status), "{method} {path}: {:?}", answer.body);
+    }
+    // A create that is asked again sees to it that what it finds stays.
+    for path in ["/services", "/services", "/pods", "/pods"] {
+        let once = controller.request(Method::POST, path).header("Idempotency-Key", "once");
+        assert_eq!(send(once.json(&environment(json!({})))).await.status, StatusCode::CREATED, "{path}");
     }
     // A create that fails halfway looks for what it has made, and removes it.
     seed::service("taken", 7443).create(cluster).await;

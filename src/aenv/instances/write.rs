@@ -46,13 +46,10 @@ impl Instances {
         };
         let write = self.reader.begin_write(&name);
         let make = move |creation: Arc<Creation>, call: Call| async move {
-            match creation.create::<slim::Pod>(Resource::Pods, &name, &pod, CREATE_POD, &call).await {
-                Ok(pod) => Ok(Created::now(One::new(row(pod)))),
-                Err(failed) if key.is_some() && failed.source.is_already_exists() => {
-                    find_earlier(&creation, &name, failed, &call).await.map(|pod| Created::earlier(One::new(row(pod))))
-                }
-                Err(failed) => Err(failed),
-            }
+            let create = || creation.create::<slim::Pod>(Resource::Pods, &name, &pod, CREATE_POD, &call);
+            let find = || find_earlier(&creation, &name, &call);
+            let (pod, replayed) = creation.once(create, find).await?;
+            Ok(Created { object: One::new(row(pod)), replayed })
         };
         let changed = move |stored: Option<&Created<One<InstanceRow>>>| match stored {
             Some(stored) => write.stored(Listing::Single(stored.object.clone())),
@@ -94,14 +91,18 @@ pub(super) fn remember_deletion(write: &Writing<Listing<InstanceRow>, Failed>, o
     }
 }
 
-/// The Pod that an earlier create with the same key has made. Fails with `taken` if it is gone meanwhile.
-async fn find_earlier(creation: &Creation, name: &ObjectName, taken: Failed, call: &Call) -> Result<slim::Pod, Failed> {
-    let failed = Failed::to(CREATE_POD);
-    match creation.earlier(Resource::Pods, name, &call.clone().continuing()).await.map_err(&failed)? {
-        Earlier::Same(stored) => stored.decode().map_err(&failed),
-        Earlier::Other => Err(failed(Error::key_reused(Resource::Pods, name))),
-        Earlier::NotFound => Err(taken),
-    }
+/// The Pod that an earlier create with the same key has made. `None` if it is gone meanwhile.
+async fn find_earlier(creation: &Creation, name: &ObjectName, call: &Call) -> Result<Option<slim::Pod>, Failed> {
+    let (failed, call) = (Failed::to(CREATE_POD), &call.clone().continuing());
+    let stored = match creation.earlier(Resource::Pods, name, call).await.map_err(&failed)? {
+        Earlier::Same(stored) => stored,
+        Earlier::NotFound => return Ok(None),
+        Earlier::Ending => return Err(failed(Error::being_deleted(Resource::Pods, name))),
+        Earlier::Other => return Err(failed(Error::key_reused(Resource::Pods, name))),
+    };
+    let pod = stored.decode().map_err(&failed)?;
+    let is_kept = creation.keep(Resource::Pods, name, stored, call).await.map_err(&failed)?;
+    Ok(is_kept.then_some(pod))
 }
 
 fn row(pod: slim::Pod) -> InstanceRow {

@@ -12,6 +12,7 @@ use crate::call::{Call, ambient};
 use crate::cluster::{Creation, Deleted, Earlier, Error, Failed, Intent, Resource, slim};
 use crate::syntax::ObjectName;
 use http::StatusCode;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -62,12 +63,10 @@ impl Services {
         let derived = key.is_some() && matches!(spec.name, ServiceName::Generated(_));
         let write = self.reader.begin_write(&name);
         let make = move |creation: Arc<Creation>, call: Call| async move {
-            match create(&fetch, &creation, &objects, &name, &call).await {
-                Err(failed) if key.is_some() && failed.source.is_already_exists() => {
-                    find_earlier(&fetch, &creation, &name, failed, derived, &call).await.map(Created::earlier)
-                }
-                outcome => outcome.map(Created::now),
-            }
+            let create = || create(&fetch, &creation, &objects, &name, &call);
+            let find = || find_earlier(&fetch, &creation, &name, derived, &call);
+            let (object, replayed) = creation.once(create, find).await?;
+            Ok(Created { object, replayed })
         };
         let changed = move |stored: Option<&Created<One<ServiceRow>>>| match stored {
             Some(stored) => write.stored(Listing::Single(stored.object.clone())),
@@ -166,35 +165,50 @@ async fn complete(
     let Earlier::Same(stored) = deployment else { return Err(taken) };
     match creation.earlier(Resource::Services, name, call).await.map_err(Failed::to(CREATE_SERVICE))? {
         Earlier::NotFound => {}
-        Earlier::Same(_) | Earlier::Other => return Err(taken),
+        Earlier::Same(_) | Earlier::Ending | Earlier::Other => return Err(taken),
     }
     log::info!("completing the service {name}, of which an earlier create has left the Deployment");
     let taken_over = creation.take_over(Resource::Deployments, name, stored, Resource::Services, call).await;
     taken_over.map_err(Failed::to(CREATE_DEPLOYMENT))
 }
 
-/// The service that an earlier create with the same key has made. Fails with `taken` if the name, which is not
-/// `derived` from the key, is somebody else's, or if the service is gone meanwhile.
+/// The service that an earlier create with the same key has made. `None` if it, or a part of it, is gone meanwhile. A
+/// name that is not `derived` from the key may be somebody else's.
 async fn find_earlier(
     fetch: &Fetch,
     creation: &Creation,
     name: &ObjectName,
-    taken: Failed,
     derived: bool,
     call: &Call,
-) -> Result<One<ServiceRow>, Failed> {
+) -> Result<Option<One<ServiceRow>>, Failed> {
     let call = &call.clone().continuing();
-    let failed = Failed::to(CREATE_DEPLOYMENT);
-    let deployment = match creation.earlier(Resource::Deployments, name, call).await.map_err(&failed)? {
-        Earlier::Same(stored) => stored.decode::<slim::Deployment>().map_err(&failed)?,
-        Earlier::Other if derived => return Err(failed(Error::key_reused(Resource::Deployments, name))),
-        Earlier::Other | Earlier::NotFound => return Err(taken),
+    // In the order in which they were made: what is undone, is undone from its end.
+    let deployment = find_own(creation, Resource::Deployments, name, derived, CREATE_DEPLOYMENT, call).await?;
+    let Some(deployment) = deployment else { return Ok(None) };
+    let service = find_own(creation, Resource::Services, name, false, CREATE_SERVICE, call).await?;
+    let url = service.map(|service| fetch.url(&service));
+    Ok(url.map(|url| One::new(ServiceRow::new(deployment, Some(url), ambient::now(), &mut Interner::default()))))
+}
+
+/// An object that an earlier create with the same key has made, which stays from now on. `None` if it is gone meanwhile.
+async fn find_own<T: DeserializeOwned>(
+    creation: &Creation,
+    resource: Resource,
+    name: &ObjectName,
+    derived: bool,
+    action: &'static str,
+    call: &Call,
+) -> Result<Option<T>, Failed> {
+    let failed = Failed::to(action);
+    let stored = match creation.earlier(resource, name, call).await.map_err(&failed)? {
+        Earlier::Same(stored) => stored,
+        Earlier::NotFound => return Ok(None),
+        Earlier::Ending => return Err(failed(Error::being_deleted(resource, name))),
+        Earlier::Other if derived => return Err(failed(Error::key_reused(resource, name))),
+        Earlier::Other => return Err(failed(Error::taken(resource, name))),
     };
-    let service = match creation.earlier(Resource::Services, name, call).await.map_err(Failed::to(CREATE_SERVICE))? {
-        Earlier::Same(stored) => stored.decode::<slim::Service>().map_err(Failed::to(CREATE_SERVICE))?,
-        Earlier::Other | Earlier::NotFound => return Err(taken),
-    };
-    Ok(One::new(ServiceRow::new(deployment, Some(fetch.url(&service)), ambient::now(), &mut Interner::default())))
+    let object = stored.decode().map_err(&failed)?;
+    Ok(creation.keep(resource, name, stored, call).await.map_err(&failed)?.then_some(object))
 }
 
 async fn update(

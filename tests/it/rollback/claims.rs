@@ -61,7 +61,7 @@ async fn a_claim_that_is_used_before_its_maker_removes_it_stays() {
 #[tokio::test]
 async fn a_claim_that_is_found_before_its_maker_removes_it_is_not_used() {
     let scene = Scene::set(&[("server.request_deadline_ms", "700")]).await;
-    let update = Rule { hang: true, ..call("update", CLAIM) };
+    let update = Rule { hang: true, ..call("patch", CLAIM) };
     // Stored, so that it cannot come into being later.
     let unanswered = Rule { hang: true, after: true, name: Some("tides-live".into()), ..create("deployments") };
     scene.rules([unanswered, update]);
@@ -90,7 +90,7 @@ async fn a_claim_that_is_used_by_a_create_without_a_deployment_yet_stays() {
     let maker = scene.post(&SERVICE.body());
     scene.holds_the_call_after(SERVICE.calls_before("deployments")).await;
     let other = scene.post(&other());
-    scene.has_answered("update", CLAIM, 1).await;
+    scene.has_answered("patch", CLAIM, 1).await;
     // Both wait for their Deployments; the maker's is refused now, and it undoes what it made.
     seed::deployment("tides-live").create(&scene.cluster).await;
     scene.rules([held]);

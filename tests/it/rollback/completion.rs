@@ -68,3 +68,30 @@ async fn the_same_create_twice_at_once_makes_one_service_whoever_is_first() {
         assert_eq!(stock::added(&scene.cluster, &scene.before).await, ALL, "held at {verb} {resource}");
     }
 }
+
+#[tokio::test]
+async fn what_is_asked_for_again_by_its_key_stays_though_the_first_create_is_undone() {
+    for wanted in [SERVICE, POD] {
+        let last = *wanted.steps.last().unwrap();
+        let keys = [("retry.max_attempts", "1"), ("kubernetes.read_timeout_ms", "400")];
+        let scene = Scene::set(&keys).await;
+        let other = Controller::with(&scene.cluster, &QUICK).await;
+        let answer_lost = Rule { cut: true, after: true, times: Some(1), ..create(last) };
+        let undo_held = Rule { verb: Some("get".into()), hang: true, times: Some(1), ..create(last) };
+        scene.rules([answer_lost, undo_held]);
+        let ask = |controller: &Controller| {
+            let request = controller.request(Method::POST, wanted.path).header("Idempotency-Key", "again");
+            tokio::spawn(send(request.json(&wanted.body())))
+        };
+        let first = ask(&scene.controller);
+        scene.holds_the_call_after(wanted.calls_before(last) + 1).await;
+        let again = ask(&other).await.unwrap();
+        assert_eq!(again.status.as_u16(), 201, "{wanted:?}: {:?}", again.body);
+        first.await.unwrap().failure(502);
+        scene.controller.stop().await;
+        let name = again.body["data"]["id"].as_str().unwrap();
+        let expected =
+            if wanted.path == "/pods" { vec![format!("pods/{name}")] } else { ALL.map(str::to_owned).to_vec() };
+        assert_eq!(stock::added(&scene.cluster, &scene.before).await, expected);
+    }
+}
