@@ -197,7 +197,7 @@ impl Creation {
     }
 
     /// Sees to it that `stored`, which the same create has made before, stays: that one may have failed, and be about to
-    /// undo it. False if it is gone by now.
+    /// undo it. What this one has made is its own to undo. False if it is gone by now.
     ///
     /// # Errors
     /// [`Error`]; 409 if it is on its way out, or another one by now.
@@ -209,7 +209,7 @@ impl Creation {
         call: &Call,
     ) -> Result<bool, Error> {
         for _ in 0..MARK_ROUNDS {
-            if self.release(resource, name, &stored, call).await? {
+            if stored.is_of(self.marks.id) || self.release(resource, name, &stored, call).await? {
                 return Ok(true);
             }
             match self.earlier(resource, name, call).await? {

@@ -32,7 +32,8 @@ pub(crate) struct Creation {
     /// Stands in the rows of what it makes, and of nothing else.
     pub(crate) mark: String,
     pub(crate) has_key: bool,
-    pub(crate) made: bool,
+    /// Name of the object that its caller was told of.
+    pub(crate) told_of: Option<String>,
 }
 
 /// One caller.
@@ -180,7 +181,7 @@ impl Caller {
     async fn create(&mut self, replica: ReplicaId, kind: Kind, path: &str, body: &Value) {
         let mark = format!("owner={};", body["deployConfig"]["owner"].as_str().unwrap());
         let has_key = self.rng.bool();
-        let mut creation = Creation { kind, mark: mark.clone(), has_key, made: false };
+        let mut creation = Creation { kind, mark: mark.clone(), has_key, told_of: None };
         let attempts = self.rng.u8(1..4);
         let mut replica = replica;
         for _ in 0..attempts {
@@ -207,7 +208,7 @@ impl Caller {
             if has_key && made.len() > 1 {
                 self.world.broken(format_args!("made twice: {made:?}"));
             }
-            creation.made = true;
+            creation.told_of = Some(name.clone());
             // A create that has found an earlier one's object tells of that one.
             let began = if answer.replayed { self.world.began } else { began };
             self.told(replica, kind, &name, Some(&mark), began);
@@ -253,6 +254,7 @@ impl Caller {
 
     async fn delete_service(&mut self, replica: ReplicaId) {
         let name = self.some_service();
+        self.world.history(|history| history.doom(Kind::Deployment, name));
         let request = TestRequest::default().method(Method::DELETE).uri(&format!("/services/{name}"));
         let began = Instant::now();
         let Some(answer) = self.send(replica, request, &[200, 409, 502, 503, 504]).await else { return };
@@ -264,6 +266,7 @@ impl Caller {
 
     async fn delete_pod(&mut self, replica: ReplicaId) {
         let name = self.some_pod();
+        self.world.history(|history| history.doom(Kind::Pod, &name));
         let request = TestRequest::default().method(Method::DELETE).uri(&format!("/pods/{name}"));
         let began = Instant::now();
         let Some(answer) = self.send(replica, request, &[200, 404, 409, 502, 503, 504]).await else { return };

@@ -2,7 +2,7 @@
 
 use crate::world::ReplicaId;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 
 /// A kind of object.
@@ -103,6 +103,7 @@ pub(crate) type Told = BTreeMap<(Kind, String), usize>;
 pub(crate) struct History {
     changes: BTreeMap<(Kind, String), Vec<Change>>,
     told: [Told; 2],
+    doomed: BTreeSet<(Kind, String)>,
 }
 
 impl History {
@@ -113,6 +114,16 @@ impl History {
         if last != state.as_ref() {
             changes.push(Change { at: Instant::now(), state, by, settled: None });
         }
+    }
+
+    /// Somebody asks for the object to be deleted.
+    pub(crate) fn doom(&mut self, kind: Kind, name: &str) {
+        self.doomed.insert((kind, name.to_owned()));
+    }
+
+    /// True if the object exists, or somebody has asked for its deletion.
+    pub(crate) fn is_or_was_deleted(&self, kind: Kind, name: &str) -> bool {
+        self.now(kind, name).is_some() || self.doomed.contains(&(kind, name.to_owned()))
     }
 
     /// The objects of a kind that have ever existed.

@@ -114,13 +114,18 @@ async fn rest(world: &World, replicas: &[Assembly]) {
     sleep(REST).await;
 }
 
-/// Looks for things left behind, and whether both replicas are as well as at the beginning.
+/// Looks for things left behind or lost, and whether both replicas are as well as at the beginning.
 async fn look_over(world: &World, apis: &[Api; 2], creations: &[Creation]) {
-    for Creation { kind, mark, has_key, made } in creations {
+    for Creation { kind, mark, has_key, told_of } in creations {
         let left = world.history(|history| history.existing_with(*kind, mark));
         // With a key the caller may ask again, and finds what was made; but only all of it.
-        if !made && !has_key && !left.is_empty() {
+        if told_of.is_none() && !has_key && !left.is_empty() {
             world.broken(format_args!("{left:?} survives a failed create, {mark}"));
+        }
+        if let Some(name) = told_of
+            && !world.history(|history| history.is_or_was_deleted(*kind, name))
+        {
+            world.broken(format_args!("{kind:?} {name} is gone, of which a caller was told, {mark}"));
         }
     }
     // Nobody else creates or deletes what has a generated name.

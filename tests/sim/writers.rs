@@ -31,6 +31,7 @@ pub(crate) async fn write(world: Arc<World>, mut rng: Rng, id: usize, changes: u
             7 => relabel(&world, Kind::Deployment, &mut rng, number).await,
             8 => {
                 let Some(name) = any(&world, Kind::Pod, &mut rng) else { continue };
+                world.history(|history| history.doom(Kind::Pod, &name));
                 ask(&world, Method::DELETE, &format!("{}/{name}", Kind::Pod.path()), &json!({})).await;
                 let_go(&world, &name).await;
             }

@@ -9,10 +9,9 @@ use crate::aenv::once_only::{Created, IdempotencyKey, generated_name};
 use crate::aenv::rows::{Interner, Listing, One};
 use crate::aenv::warnings::Warnings;
 use crate::call::{Call, ambient};
-use crate::cluster::{Creation, Deleted, Earlier, Error, Failed, Intent, Resource, slim};
+use crate::cluster::{Creation, Deleted, Earlier, Error, Failed, Intent, Resource, Stored, slim};
 use crate::syntax::ObjectName;
 use http::StatusCode;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -182,33 +181,38 @@ async fn find_earlier(
     call: &Call,
 ) -> Result<Option<One<ServiceRow>>, Failed> {
     let call = &call.clone().continuing();
-    // In the order in which they were made: what is undone, is undone from its end.
     let deployment = find_own(creation, Resource::Deployments, name, derived, CREATE_DEPLOYMENT, call).await?;
-    let Some(deployment) = deployment else { return Ok(None) };
     let service = find_own(creation, Resource::Services, name, false, CREATE_SERVICE, call).await?;
-    let url = service.map(|service| fetch.url(&service));
-    Ok(url.map(|url| One::new(ServiceRow::new(deployment, Some(url), ambient::now(), &mut Interner::default()))))
+    let (Some(deployment), Some(service)) = (deployment, service) else { return Ok(None) };
+    let row = {
+        let deployment: slim::Deployment = deployment.decode().map_err(Failed::to(CREATE_DEPLOYMENT))?;
+        let service: slim::Service = service.decode().map_err(Failed::to(CREATE_SERVICE))?;
+        ServiceRow::new(deployment, Some(fetch.url(&service)), ambient::now(), &mut Interner::default())
+    };
+    // In the order in which they were made: what is undone, is undone from its end.
+    let stays =
+        creation.keep(Resource::Deployments, name, deployment, call).await.map_err(Failed::to(CREATE_DEPLOYMENT))?
+            && creation.keep(Resource::Services, name, service, call).await.map_err(Failed::to(CREATE_SERVICE))?;
+    Ok(stays.then(|| One::new(row)))
 }
 
-/// An object that an earlier create with the same key has made, which stays from now on. `None` if it is gone meanwhile.
-async fn find_own<T: DeserializeOwned>(
+/// An object that an earlier create with the same key has made. `None` if it is gone meanwhile.
+async fn find_own(
     creation: &Creation,
     resource: Resource,
     name: &ObjectName,
     derived: bool,
     action: &'static str,
     call: &Call,
-) -> Result<Option<T>, Failed> {
+) -> Result<Option<Stored>, Failed> {
     let failed = Failed::to(action);
-    let stored = match creation.earlier(resource, name, call).await.map_err(&failed)? {
-        Earlier::Same(stored) => stored,
-        Earlier::NotFound => return Ok(None),
-        Earlier::Ending => return Err(failed(Error::being_deleted(resource, name))),
-        Earlier::Other if derived => return Err(failed(Error::key_reused(resource, name))),
-        Earlier::Other => return Err(failed(Error::taken(resource, name))),
-    };
-    let object = stored.decode().map_err(&failed)?;
-    Ok(creation.keep(resource, name, stored, call).await.map_err(&failed)?.then_some(object))
+    match creation.earlier(resource, name, call).await.map_err(&failed)? {
+        Earlier::Same(stored) => Ok(Some(stored)),
+        Earlier::NotFound => Ok(None),
+        Earlier::Ending => Err(failed(Error::being_deleted(resource, name))),
+        Earlier::Other if derived => Err(failed(Error::key_reused(resource, name))),
+        Earlier::Other => Err(failed(Error::taken(resource, name))),
+    }
 }
 
 async fn update(
