@@ -5,7 +5,8 @@
 //! so that replicas which know nothing of each other end up with equal shares. The increase is slow at first, where a
 //! cut has just shown the limit to be, and then accelerates, as H-TCP does it (Leith and Shorten, 2004,
 //! <https://datatracker.ietf.org/doc/html/draft-leith-tcp-htcp-06>), so that a limit that has gone is soon left behind:
-//! from nothing to the ceiling in 50 s. A rate that nobody uses up says nothing and does not grow.
+//! from nothing to the ceiling in 50 s. A rate that nobody uses up says nothing and does not grow. An API server that
+//! rejects one attempt after the other, and serves none, is not asked too fast but not at all: that cuts the rate once.
 
 use tokio::time::{Duration, Instant};
 
@@ -27,6 +28,8 @@ pub(super) struct AdaptiveRate {
     base: f64,
     /// When it was cut. `None`: never.
     cut: Option<Instant>,
+    /// True if an attempt has been served that left since.
+    served: bool,
     /// For how long it has been used up since the cut.
     used: Duration,
     /// Up to when that has been counted.
@@ -37,7 +40,16 @@ impl AdaptiveRate {
     /// A rate, in calls per second, that stands at its ceiling. A floor above the ceiling is the ceiling.
     pub(super) fn new(ceiling: f64, floor: f64, now: Instant) -> Self {
         let floor = floor.min(ceiling);
-        Self { floor, ceiling, rate: ceiling, base: ceiling, cut: None, used: Duration::ZERO, counted: now }
+        Self {
+            floor,
+            ceiling,
+            rate: ceiling,
+            base: ceiling,
+            cut: None,
+            served: true,
+            used: Duration::ZERO,
+            counted: now,
+        }
     }
 
     /// Calls per second.
@@ -59,6 +71,11 @@ impl AdaptiveRate {
         self.rate = if stood_at_ceiling { ceiling } else { self.rate.clamp(self.floor, ceiling) };
     }
 
+    /// An attempt that left at `sent` was served.
+    pub(super) fn served(&mut self, sent: Instant) {
+        self.served |= self.cut.is_none_or(|cut| sent > cut);
+    }
+
     /// An attempt that used up the rate was answered at `now`: it may grow.
     pub(super) fn succeeded(&mut self, now: Instant) {
         // What is longer than the time between two calls at this rate was a pause.
@@ -70,15 +87,16 @@ impl AdaptiveRate {
     }
 
     /// An attempt that left at `sent` was answered with overload at `now`. True if the rate has fallen: an attempt from
-    /// before the last cut says nothing new, and at the floor it stays.
+    /// before the last cut says nothing new, nor does one before which none was served since, and at the floor it stays.
     pub(super) fn overloaded(&mut self, sent: Instant, now: Instant) -> bool {
-        if self.cut.is_some_and(|cut| sent <= cut) {
+        if self.cut.is_some_and(|cut| sent <= cut) || !self.served {
             return false;
         }
         let before = self.rate;
         self.base = (before * CUT).max(self.floor);
         self.rate = self.base;
         self.cut = Some(now);
+        self.served = false;
         self.used = Duration::ZERO;
         self.counted = now;
         self.rate < before
@@ -109,6 +127,9 @@ mod tests {
         let mut rate = AdaptiveRate::new(50.0, 0.5, start);
         let cuts = (1..=8).filter(|n| rate.overloaded(start, start + ms(*n))).count();
         assert_eq!((cuts, rate.rate()), (1, 35.0));
+        rate.served(start);
+        assert!(!rate.overloaded(start + ms(1000), start + ms(1010)), "none was served that left since the cut");
+        rate.served(start + ms(1500));
         assert!(rate.overloaded(start + ms(2000), start + ms(2010)));
         assert!((rate.rate() - 24.5).abs() < 1e-9);
     }
@@ -121,6 +142,7 @@ mod tests {
         let cuts = (0..40)
             .filter(|_| {
                 now += ms(2000);
+                rate.served(now);
                 rate.overloaded(now, now + ms(1))
             })
             .count();

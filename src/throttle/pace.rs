@@ -165,6 +165,9 @@ impl Pace {
             }
             Outcome::Answered { status, retry_after } => {
                 self.gate.answered();
+                if let (Some((_, adaptive)), 200..=428 | 430..=499) = (&mut self.rated, status) {
+                    adaptive.served(sent.at);
+                }
                 match (status, retry_after) {
                     (429, _) | (503, Some(_)) if self.limits.adaptive => {
                         self.overloaded(sent, retry_after.unwrap_or(DEFAULT_RETRY_AFTER), spread, now)

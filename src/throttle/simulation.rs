@@ -168,6 +168,37 @@ fn row(replicas: usize, adaptive: bool) -> (String, [f64; 5]) {
     (text, [goodput, rejected[0], rejected[1], fairness, recovery])
 }
 
+#[test]
+fn an_api_server_that_rejects_everything_for_a_while_is_left_alone_and_then_asked_as_before() {
+    let start = Instant::now();
+    let limits = Limits {
+        rate: Some(Rate { qps: 50.0, burst: 100 }),
+        adaptive: true,
+        min_qps: 0.5,
+        max_wait: Duration::MAX,
+        max_in_flight: MAX_IN_FLIGHT,
+    };
+    let (mut pace, mut now) = (Pace::new(limits, start), start);
+    // Attempts in each second. Everything is rejected from the fifth second to the fifteenth.
+    let mut seconds = [0; 20];
+    while let Some(count) = seconds.get_mut(usize::try_from((now - start).as_secs()).unwrap()) {
+        if let Err(hold) = pace.check(now) {
+            now = hold.until.expect("nobody is unreachable here");
+            continue;
+        }
+        *count += 1;
+        let sent = pace.send(now);
+        now += Duration::from_millis(5);
+        let outcome = match (5..15).contains(&(now - start).as_secs()) {
+            true => Outcome::Answered { status: 429, retry_after: Some(RETRY_AFTER) },
+            false => Outcome::Answered { status: 200, retry_after: None },
+        };
+        pace.ended(sent, "pods", outcome, 0.5, now);
+    }
+    assert!(seconds[6..15].iter().all(|attempts| *attempts <= 2), "{seconds:?}");
+    assert!(seconds[17..].iter().all(|attempts| *attempts >= 30), "{seconds:?}");
+}
+
 const HEAD: &str = "//! | replicas | rate | goodput | rejected at 50/s | rejected at 25/s | fairness | recovery |
 //! | --- | --- | --- | --- | --- | --- | --- |
 ";
