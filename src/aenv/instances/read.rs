@@ -38,7 +38,7 @@ impl Origin for Fetch {
             false => call.clone(),
         };
         let (read, mut texts) = (ambient::now(), Interner::default());
-        let row = |pod: slim::Pod| InstanceRow::new(pod, read, &mut texts);
+        let row = |pod: slim::Pod| Arc::new(InstanceRow::new(pod, read, &mut texts));
         let listed = self.cluster.list(Resource::Pods, filter, &call, row).await.map_err(Failed::to(LIST_PODS))?;
         let (objects, calls, proves_absence) = (listed.rows.len(), listed.calls as usize, listed.consistent);
         Ok(Listed { value: Listing::Many(Rows::new(listed.rows)), objects, calls, proves_absence })

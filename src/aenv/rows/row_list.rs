@@ -69,9 +69,10 @@ impl<R> Clone for Rows<R> {
 }
 
 impl<R: Row> Rows<R> {
-    /// A list of `rows`.
-    pub fn new(rows: impl IntoIterator<Item = R>) -> Self {
-        let mut rows = rows.into_iter().map(Arc::new).collect::<Vec<_>>();
+    /// A list of `rows`. Those that are shared already, each since it was made, are not copied.
+    pub fn new(rows: impl IntoIterator<Item = impl Into<Arc<R>>>) -> Self {
+        let mut rows = rows.into_iter().map(Into::into).collect::<Vec<_>>();
+        rows.shrink_to_fit();
         // etcd lists in this order; an API server's memory need not.
         if !rows.is_sorted_by(|a, b| a.name() <= b.name()) {
             rows.sort_by(|a, b| a.name().cmp(b.name()));
