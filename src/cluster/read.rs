@@ -25,6 +25,11 @@ use tokio::time::{Instant, timeout_at};
 /// line of more than 8 KiB.
 const TOKEN_MAX: usize = 4096;
 
+/// The most pages without an object that may follow each other. The API's contract allows for them ("up to zero items",
+/// `limit` of `ListOptions`); kube-apiserver itself reads on until a page is full or the list ends
+/// (`k8s.io/apiserver/pkg/storage/etcd3/store.go`), so that it sends none before the last.
+const EMPTY_PAGES_MAX: u32 = 16;
+
 /// A list that is complete.
 #[derive(Debug)]
 pub(crate) struct Listed<R> {
@@ -119,13 +124,19 @@ impl Cluster {
     ) -> Result<Listed<R>, Error> {
         let mut call = call.clone();
         let mut params = self.first_page(filter, way);
-        let mut tokens = HashSet::new();
+        let (mut tokens, mut empty_pages) = (HashSet::new(), 0);
         let mut listed = Listed { rows: Vec::new(), calls: 0, consistent: way.is_consistent() };
         loop {
             let mut page = self.page(resource, &params, listed.rows.len(), &call, project).await?;
             listed.calls += 1;
+            empty_pages = if page.rows.is_empty() { empty_pages + 1 } else { 0 };
             listed.rows.append(&mut page.rows);
             let Some(token) = page.next else { return Ok(listed) };
+            if empty_pages > EMPTY_PAGES_MAX {
+                return Err(Error::Unreadable(format!(
+                    "it has more than {EMPTY_PAGES_MAX} pages without an object one after the other"
+                )));
+            }
             if token.len() > TOKEN_MAX || !tokens.insert(token.clone()) {
                 return Err(Error::Unreadable("its continue token has come before, or is too long".to_owned()));
             }

@@ -222,6 +222,26 @@ async fn a_continue_token_that_comes_again_ends_the_list() {
 }
 
 #[tokio::test]
+async fn pages_without_objects_and_without_end_are_an_error() {
+    let pages = std::sync::atomic::AtomicU32::new(0);
+    let new_token = move || pages.fetch_add(1, std::sync::atomic::Ordering::SeqCst).to_string();
+    let told = told_of(move || list(json!({"continue": new_token()}), &[])).await;
+    assert!(told.starts_with("502 ") && told.contains("more than 16 pages without an object"), "{told}");
+}
+
+#[tokio::test]
+async fn some_pages_without_objects_are_a_part_of_a_list() {
+    let pages = std::sync::atomic::AtomicUsize::new(0);
+    let liar = Liar::start(move |_| match pages.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+        page @ (0..16 | 17..33) => list(json!({"continue": page.to_string()}), &[]),
+        16 => list(json!({"continue": "16"}), &[named("a")]),
+        _ => list(json!({}), &[named("b")]),
+    });
+    let told = liar.await.controller(&[]).await.get("/pods").await;
+    assert_eq!((told.status.as_u16(), told.body["data"].as_array().map(Vec::len)), (200, Some(2)), "{told:?}");
+}
+
+#[tokio::test]
 async fn an_absurd_retry_after_is_capped_for_callers() {
     let absurd = || Reply::Whole {
         status: 503,
