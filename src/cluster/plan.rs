@@ -13,6 +13,9 @@
 //!
 //! So `auto` means pages up to 1.33 and whole lists, with a limit that only guards, from 1.34 on. Both show the newest
 //! state: what they lack does not exist. `resourceVersion=0` may lag behind by any time and is never chosen by itself.
+//!
+//! Managed fields, a third of a pod, come with every list: `;drop=metadata.managedFields` in `Accept` (KEP-5958) is an alpha
+//! feature of 1.37, off by default, and earlier versions pass over it.
 
 use super::error::Error;
 use serde::Deserialize;
