@@ -58,8 +58,9 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Assembles the client of the API server at the end of `wire`. Makes no call.
     pub(crate) fn new(wire: Wire, settings: Settings, throttle: Throttle, metrics: Metrics) -> Self {
+        let transport = Transport::new(wire, throttle, metrics.priority_levels.clone());
         let retries = Retries::new(settings.retry.clone(), metrics);
-        Self { transport: Transport::new(wire, throttle), settings, retries, version: KnownVersion::default() }
+        Self { transport, settings, retries, version: KnownVersion::default() }
     }
 
     /// One request on the wire, once the throttle lets it through; the whole body of an answer of success.

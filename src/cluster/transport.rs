@@ -4,6 +4,7 @@
 //! take, sends the request, and tells the throttle what came of it.
 
 use super::error::{Error, retry_after};
+use super::metrics::PriorityLevels;
 use super::timeout::with_timeout;
 use super::wire::{Body, Wire};
 use crate::call::{Call, Operation};
@@ -20,11 +21,12 @@ const FAILURE_MAX: usize = 64 * 1024;
 pub(super) struct Transport {
     wire: Wire,
     throttle: Throttle,
+    priority_levels: PriorityLevels,
 }
 
 impl Transport {
-    pub(super) fn new(wire: Wire, throttle: Throttle) -> Self {
-        Self { wire, throttle }
+    pub(super) fn new(wire: Wire, throttle: Throttle, priority_levels: PriorityLevels) -> Self {
+        Self { wire, throttle, priority_levels }
     }
 
     /// One request on the wire, once the throttle lets it through, up to the head of its answer, whatever its status.
@@ -49,6 +51,7 @@ impl Transport {
                 }
             };
             let (head, body) = answer.into_parts();
+            self.priority_levels.count(&head.headers);
             let retry_after = retry_after(&head.headers);
             permit.ended(Outcome::Answered { status: head.status.as_u16(), retry_after });
             let is_settling = self.throttle.is_settling();

@@ -6,13 +6,13 @@
 use super::pages::Measured;
 use super::probe::Probe;
 use super::report::{Finding, Report, Severity, worst};
+use crate::cluster::PRIORITY_LEVEL_HEADER;
 use http::HeaderMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::io;
 
 const GROUP: &str = "/apis/flowcontrol.apiserver.k8s.io";
-const LEVEL_HEADER: &str = "x-kubernetes-pf-prioritylevel-uid";
 const SCHEMA_HEADER: &str = "x-kubernetes-pf-flowschema-uid";
 
 /// Kubernetes' own schemas `service-accounts` and `global-default`, which lead to the levels that all share, have the
@@ -66,7 +66,7 @@ pub(super) async fn examine(measured: &[Measured], probe: &Probe<'_>, report: &m
 
 fn uids(headers: &HeaderMap) -> Option<(String, String)> {
     let text = |name| Some(headers.get(name)?.to_str().ok()?.to_owned());
-    Some((text(LEVEL_HEADER)?, text(SCHEMA_HEADER)?))
+    Some((text(PRIORITY_LEVEL_HEADER)?, text(SCHEMA_HEADER)?))
 }
 
 async fn named(level: String, schema: String, probe: &Probe<'_>) -> Priority {

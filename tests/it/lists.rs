@@ -242,6 +242,24 @@ async fn some_pages_without_objects_are_a_part_of_a_list() {
 }
 
 #[tokio::test]
+async fn answers_and_rejections_are_counted_by_the_priority_level_that_they_name() {
+    let told = |status, headers| Reply::Whole { status, headers, kind: JSON, body: br#"{"items":[]}"#.to_vec() };
+    let liar = Liar::start(move |path| match path {
+        _ if path.contains("/pods?") => told(200, "x-kubernetes-pf-prioritylevel-uid: 4711-a\r\n"),
+        _ if path.contains("/pods/") => told(429, "x-kubernetes-pf-prioritylevel-uid: 4711-b\r\n"),
+        _ => told(200, ""),
+    });
+    let controller = liar.await.controller(&[("list.plan", "auto")]).await;
+    assert_eq!(controller.get("/pods").await.status.as_u16(), 200);
+    assert_eq!(controller.get("/pods/a").await.status.as_u16(), 503);
+    let page = controller.metrics_page().await.1;
+    for (uid, answers) in [("4711-a", 1), ("4711-b", 1), ("none", 1)] {
+        let line = format!("aenv_controller_api_priority_level_answers_total{{uid=\"{uid}\"}} {answers}\n");
+        assert!(page.contains(&line), "{line} is missing in\n{page}");
+    }
+}
+
+#[tokio::test]
 async fn an_absurd_retry_after_is_capped_for_callers() {
     let absurd = || Reply::Whole {
         status: 503,
