@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """API server cost of a list: this controller against a bare client that pages through JSON.
 
-    KUBEBUILDER_ASSETS=<folder of etcd and kube-apiserver> benches/api.py [pods ...]
+    KUBEBUILDER_ASSETS=<folder of etcd and kube-apiserver> benches/api.py [--pods N ...] [--services N ...]
 
-Starts etcd and an API server on loopback, fills a namespace with pods of some 15 kB of JSON (as many as told, 2000 if
-nothing is), and reads all of them in turns with both. Prints, for each and as ratios of one run: CPU of the API server,
-bytes and calls that it answered, seats that API Priority and Fairness gave, and time; and the controller's peak memory.
-The controller is target/release/controller, or the one that $CONTROLLER names. Only the standard library is used.
+Starts etcd and an API server on loopback, fills a namespace with pods of some 15 kB of JSON and with services (a Deployment
+and a Service each), and reads all of them in turns with both: 2,000 pods and 1,000 services unless told otherwise, several
+sizes of each one after the other. Prints, for each and as ratios of one run: CPU of the API server, bytes and calls that it
+answered, seats that API Priority and Fairness gave, and time; by how much each has grown from one size to the next; and the
+controller's peak memory. The controller is target/release/controller, or the one that $CONTROLLER names. Only the standard
+library is used.
 """
 
+import argparse
 import http.client
 import json
 import os
@@ -96,11 +99,12 @@ class Bench:
         if status not in (200, 201, 409):
             sys.exit(f"POST {path}: {status} {told[:500]}")
 
-    def fill(self, first, last):
+    def fill(self, kind, first, last):
         def some(numbers):
             connection = self.connect()
             for number in numbers:
-                self.create(f"/api/v1/namespaces/{NAMESPACE}/pods", pod(number), connection)
+                for path, make in kind.objects.items():
+                    self.create(path, make(number), connection)
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(some, [range(first + n, last, 8) for n in range(8)]))
@@ -110,16 +114,19 @@ class Bench:
             fields = stat.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
-    def counters(self):
+    def counters(self, resources):
         text = self.call("GET", "/metrics")[1].decode()
 
         def total(name, *labels):
             lines = re.findall(rf"^{name}(\{{[^}}]*\}})? (\S+)$", text, re.M)
             return sum(float(value) for label, value in lines if all(wanted in label for wanted in labels))
 
+        def lists(name):
+            return sum(total(name, f'resource="{resource}"', 'verb="LIST"') for resource in resources)
+
         return {
-            "calls": total("apiserver_request_total", 'resource="pods"', 'verb="LIST"'),
-            "bytes": total("apiserver_response_sizes_sum", 'resource="pods"', 'verb="LIST"'),
+            "calls": lists("apiserver_request_total"),
+            "bytes": lists("apiserver_response_sizes_sum"),
             "seats": total("apiserver_flowcontrol_work_estimated_seats_sum", 'flow_schema="global-default"'),
         }
 
@@ -147,17 +154,54 @@ def pod(number):
     return {"metadata": {"name": f"weather-{number:06}", "labels": labels}, "spec": spec}
 
 
-def page_through_json(bench):
-    connection, token, objects = bench.connect(), "", 0
-    while True:
-        query = "limit=500&labelSelector=business%2Faenv-name%3Dweather" + (f"&continue={token}" if token else "")
-        status, body = bench.call("GET", f"/api/v1/namespaces/{NAMESPACE}/pods?{query}", token="reader", connection=connection)
-        assert status == 200, body[:500]
-        page = json.loads(body)
-        objects += len(page["items"])
-        token = page["metadata"].get("continue", "")
-        if not token:
-            return objects
+def deployment(number):
+    """The Deployment of a service: its pods are the pods above."""
+    name, template = f"weather-{number:06}", pod(number)
+    match = {"app": name}
+    template["metadata"] = {"labels": {**template["metadata"]["labels"], **match}}
+    labels = {"business/aenv-name": "weather", "business/aenv-version": "1.0.2", "business/aenv-owner": "jun"}
+    return {"metadata": {"name": name, "labels": labels}, "spec": {"selector": {"matchLabels": match}, "template": template}}
+
+
+def service(number):
+    name = f"weather-{number:06}"
+    return {
+        "metadata": {"name": name, "labels": {"business/aenv-name": "weather", "business/aenv-version": "1.0.2"}},
+        "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": 8081, "targetPort": 8080}]},
+    }
+
+
+class Kind:
+    """What is read: objects on the API server, and the controller's list of them."""
+
+    def __init__(self, name, listed_at, objects):
+        self.name, self.listed_at, self.objects = name, listed_at, objects
+        self.resources = [path.rsplit("/", 1)[1] for path in objects]
+
+    def page_through_json(self, bench):
+        connection = bench.connect()
+        return max(self.pages(bench, path, connection) for path in self.objects)
+
+    def pages(self, bench, path, connection):
+        token, objects = "", 0
+        while True:
+            query = "limit=500&labelSelector=business%2Faenv-name%3Dweather" + (f"&continue={token}" if token else "")
+            status, body = bench.call("GET", f"{path}?{query}", token="reader", connection=connection)
+            assert status == 200, body[:500]
+            page = json.loads(body)
+            objects += len(page["items"])
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return objects
+
+
+OF_NAMESPACE = f"namespaces/{NAMESPACE}"
+KINDS = [
+    Kind("pods", "/pods", {f"/api/v1/{OF_NAMESPACE}/pods": pod}),
+    Kind("services", "/services", {
+        f"/apis/apps/v1/{OF_NAMESPACE}/deployments": deployment, f"/api/v1/{OF_NAMESPACE}/services": service,
+    }),
+]
 
 
 class Controller:
@@ -175,7 +219,7 @@ class Controller:
         keys = {
             "SERVER__BIND": "127.0.0.1", "SERVER__PORT": self.port, "SERVER__READINESS_PORT": ready,
             "SERVER__METRICS_ADDR": f"127.0.0.1:{metrics}", "KUBERNETES__KUBECONFIG": path, "KUBERNETES__NAMESPACE": NAMESPACE,
-            "MEMO__LIST_TTL_MS": 0, "MEMO__MAX_STALE_MS": 0, "SERVER__REQUEST_DEADLINE_MS": 120000,
+            "SERVER__REQUEST_DEADLINE_MS": 120000,
         }
         environment = {f"AENV_CONTROLLER__{key}": str(value) for key, value in keys.items()}
         binary = os.environ.get("CONTROLLER", os.path.join(os.path.dirname(__file__), "../target/release/controller"))
@@ -187,9 +231,9 @@ class Controller:
             except OSError:
                 time.sleep(0.1)
 
-    def read(self, _=None):
+    def read(self, kind):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-        connection.request("GET", "/pods?envName=weather")
+        connection.request("GET", f"{kind.listed_at}?envName=weather", headers={"Cache-Control": "no-cache"})
         answer = connection.getresponse()
         body = answer.read()
         assert answer.status == 200, body[:500]
@@ -200,39 +244,62 @@ class Controller:
             return int(re.search(r"VmHWM:\s+(\d+)", status.read())[1]) / 1024
 
 
-def measure(bench, read, pods):
+def measure(bench, kind, read, expected):
     costs = []
     for _ in range(ROUNDS):
-        before, cpu, began = bench.counters(), bench.cpu(), time.monotonic()
-        objects = read(bench)
-        took, cpu, after = time.monotonic() - began, bench.cpu() - cpu, bench.counters()
-        assert objects == pods, f"{objects} of {pods} pods"
+        before, cpu, began = bench.counters(kind.resources), bench.cpu(), time.monotonic()
+        objects = read()
+        took, cpu, after = time.monotonic() - began, bench.cpu() - cpu, bench.counters(kind.resources)
+        assert objects == expected, f"{objects} of {expected} {kind.name}"
         costs.append({"cpu ms": cpu * 1000, "time ms": took * 1000, **{key: after[key] - before[key] for key in after}})
     # The first of each is asked in the cold; the median of all is less moved by what else the machine does.
     return {key: sorted(cost[key] for cost in costs)[ROUNDS // 2] for key in costs[0]}
 
 
+def table(heading, rows):
+    print(f"\n{heading:<16}" + "".join(f"{key:>14}" for key in rows[0][1]))
+    for name, row, digits in rows:
+        print(f"{name:<16}" + "".join("-".rjust(14) if value is None else f"{value:>14.{digits}f}" for value in row.values()))
+
+
+def quotients(of, by):
+    return {key: of[key] / by[key] if by[key] else None for key in of}
+
+
+def compare(bench, kind, sizes):
+    last, filled = None, 0
+    for size in sizes:
+        bench.fill(kind, filled, size)
+        # What the API server still has to do about the writes is over by then.
+        time.sleep(2)
+        controller = Controller(bench)
+        rest = controller.peak()
+        bare = measure(bench, kind, lambda: kind.page_through_json(bench), size)
+        ours = measure(bench, kind, lambda: controller.read(kind), size)
+        rows = [("bare JSON", bare, 0), ("controller", ours, 0), ("ratio", quotients(ours, bare), 2)]
+        if last:
+            grown, (of_bare, of_ours) = f"{size / filled:.1f} times", last
+            rows.append((f"{grown}: bare", quotients(bare, of_bare), 1))
+            rows.append((f"{grown}: ours", quotients(ours, of_ours), 1))
+        table(f"{size} {kind.name}", rows)
+        print(f"peak memory of the controller: {controller.peak():.1f} MB, at rest {rest:.1f} MB", flush=True)
+        controller.process.kill()
+        last, filled = (bare, ours), size
+
+
 def main():
-    sizes = sorted(int(size) for size in sys.argv[1:]) or [2000]
+    parser = argparse.ArgumentParser(description="API server cost of a list, ours against a bare client's.")
+    for kind, default in zip(KINDS, ([2000], [1000])):
+        parser.add_argument(f"--{kind.name}", nargs="*", type=int, default=default, metavar="N")
+    sizes = vars(parser.parse_args())
     assets = os.environ.get("KUBEBUILDER_ASSETS") or sys.exit("KUBEBUILDER_ASSETS is not set")
     folder = tempfile.mkdtemp(prefix="aenv-bench-api-")
     bench = None
     try:
         bench = Bench(assets, folder)
         print("API server", json.loads(bench.call("GET", "/version")[1])["gitVersion"])
-        filled = 0
-        for size in sizes:
-            bench.fill(filled, size)
-            filled = size
-            time.sleep(2)
-            controller = Controller(bench)
-            rest = controller.peak()
-            bare, ours = measure(bench, page_through_json, size), measure(bench, controller.read, size)
-            print(f"\n{size} pods   " + "".join(f"{key:>14}" for key in bare))
-            for name, row in (("bare JSON", bare), ("controller", ours)):
-                print(f"{name:<12}" + "".join(f"{row[key]:>14.0f}" for key in bare))
-            print(f"{'ratio':<12}" + "".join(f"{ours[key] / bare[key] if bare[key] else 0:>14.2f}" for key in bare))
-            print(f"peak memory of the controller: {controller.peak():.1f} MB, at rest {rest:.1f} MB")
+        for kind in KINDS:
+            compare(bench, kind, sorted(sizes[kind.name]))
     finally:
         if bench:
             bench.stop()
