@@ -14,18 +14,18 @@ use utoipa::ToSchema;
 /// An instance.
 #[derive(Debug, Hash)]
 pub struct InstanceRow {
-    id: String,
+    id: Box<str>,
     status: Text,
     ttl: Option<Text>,
     created_at: Option<Timestamp>,
     updated_at: ReadAt,
     envname: Text,
     version: Text,
-    ip: String,
+    ip: Box<str>,
     owner: Text,
     labels: RowLabels,
     reason: Text,
-    message: String,
+    message: Box<str>,
     restarts: u32,
     node: Text,
     deleting: bool,
@@ -41,7 +41,7 @@ impl InstanceRow {
         Self {
             labels: RowLabels::new(labels.others, pod.metadata.annotation(KEPT_LABELS), texts),
             reason: texts.share(Some(reason)),
-            message,
+            message: message.into(),
             restarts: status.container_statuses.iter().map(|container| container.restarts()).sum(),
             node,
             status: texts.share(status.phase),
@@ -50,10 +50,10 @@ impl InstanceRow {
             updated_at: ReadAt(read),
             envname: texts.share(labels.env),
             version: texts.share(labels.version),
-            ip: status.pod_ip.unwrap_or_default(),
+            ip: status.pod_ip.unwrap_or_default().into(),
             owner: texts.share(labels.owner),
             deleting: pod.metadata.deleted_since().is_some(),
-            id: pod.metadata.name,
+            id: pod.metadata.name.into(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Labels of a row: those of its object, by which selectors find it, and those that its caller gave it.
 
-use super::text::{Interner, Text};
+use super::text::{Interner, TextMap};
 use crate::aenv::labels::is_reserved;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -12,8 +12,8 @@ const KEPT_MAX: usize = 64 * 1024;
 /// templates, and with those that an annotation keeps.
 #[derive(Debug, Clone, Default, Hash)]
 pub(crate) struct RowLabels {
-    /// Those of the object, by key.
-    set: Vec<(Text, Text)>,
+    /// Those of the object.
+    set: TextMap,
     /// Those of the annotation; a key of it is the caller's, and the object's label of that key is not.
     kept: BTreeMap<String, String>,
 }
@@ -23,14 +23,12 @@ impl RowLabels {
     pub(crate) fn new(set: BTreeMap<String, String>, kept: Option<&str>, texts: &mut Interner) -> Self {
         let kept = kept.filter(|text| text.len() <= KEPT_MAX);
         let kept = kept.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let share = |(key, value)| (texts.share(Some(key)), texts.share(Some(value)));
-        Self { set: set.into_iter().map(share).collect(), kept }
+        Self { set: TextMap::new(set, texts), kept }
     }
 
     /// The object's label of this key.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        let place = self.set.binary_search_by(|(known, _)| (**known).cmp(key)).ok()?;
-        Some(&*self.set[place].1)
+        self.set.get(key)
     }
 
     /// True if the caller gave none.
@@ -46,8 +44,7 @@ impl RowLabels {
     }
 
     fn shown(&self) -> impl Iterator<Item = (&str, &str)> {
-        let set = self.set.iter().map(|(key, value)| (&**key, &**value));
-        let set = set.filter(|(key, _)| !is_reserved(key) && !self.kept.contains_key(*key));
+        let set = self.set.iter().filter(|(key, _)| !is_reserved(key) && !self.kept.contains_key(*key));
         set.chain(self.kept.iter().map(|(key, value)| (&**key, &**value)))
     }
 }

@@ -22,4 +22,4 @@ pub(crate) use rendering::{Coding, Rendering};
 pub(crate) use row::Row;
 pub use row_list::{ListShape, Rows};
 pub use text::Interner;
-pub(crate) use text::{ReadAt, Text};
+pub(crate) use text::{ReadAt, Text, TextMap};

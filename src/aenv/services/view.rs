@@ -2,7 +2,7 @@
 
 use crate::aenv::gateway::Env;
 use crate::aenv::labels::KEPT_LABELS;
-use crate::aenv::rows::{Interner, ReadAt, Row, RowLabels, Text};
+use crate::aenv::rows::{Interner, ReadAt, Row, RowLabels, Text, TextMap};
 use crate::cluster::slim::Deployment;
 use crate::syntax::ListFilter;
 use jiff::Timestamp;
@@ -98,8 +98,9 @@ pub(crate) struct ServiceRow {
     #[serde(serialize_with = "read_at")]
     updated_at: ReadAt,
     /// Those that are plain values, up to 64 KiB of them: those beyond are left out. Not in the answers to writes.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    environment_variables: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "TextMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    environment_variables: TextMap,
     /// Labels of the caller's own; left out if there are none.
     #[serde(skip_serializing_if = "RowLabels::is_empty")]
     #[schema(value_type = BTreeMap<String, String>)]
@@ -147,7 +148,7 @@ impl ServiceRow {
             pvc_name: deployment.claim_name().unwrap_or_default().to_owned(),
             created_at: deployment.metadata.created_at(),
             updated_at: ReadAt(read),
-            environment_variables: bounded(deployment.plain_variables()),
+            environment_variables: TextMap::new(bounded(deployment.plain_variables()), texts),
             env_labelled,
             id: deployment.metadata.name,
         };
@@ -165,7 +166,7 @@ impl ServiceRow {
 
     /// The same without environment variables, as the answers to writes show it.
     pub(crate) fn without_variables(self) -> Self {
-        Self { environment_variables: BTreeMap::new(), ..self }
+        Self { environment_variables: TextMap::default(), ..self }
     }
 
     /// The same, being updated: the status of the Deployment does not know yet of the change just made.
@@ -184,14 +185,14 @@ fn is_empty(text: &Text) -> bool {
 }
 
 /// The variables that fit into [`VARIABLES_MAX`], in the order of the container.
-fn bounded<'a>(variables: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
+fn bounded<'a>(variables: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<&'a str, &'a str> {
     let mut room = VARIABLES_MAX;
     let fitting = variables.take_while(|(name, value)| {
         let left = room.checked_sub(name.len() + value.len());
         room = left.unwrap_or(0);
         left.is_some()
     });
-    fitting.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    fitting.collect()
 }
 
 /// `YYYY-MM-DD hh:mm:ss` in UTC, as clients of this route parse it; empty if there is none.
