@@ -1,4 +1,6 @@
 //! Route: one row of the route table. A path, and for each method its handler and its description.
+//!
+//! Every worker has the table; descriptions are large, and made when somebody asks for them.
 
 use super::error::ApiError;
 use actix_web::web::{self, resource};
@@ -17,7 +19,7 @@ struct Method {
     name: &'static str,
     handler: actix_web::Route,
     /// `None`: no part of the API, such as the page for people.
-    description: Option<(HttpMethod, Operation)>,
+    description: Option<(HttpMethod, fn() -> Operation)>,
 }
 
 /// A path without methods yet. Those that it is not given are answered with 405.
@@ -30,7 +32,7 @@ macro_rules! answered_by {
     ($($function:ident: $name:literal $method:ident),+ $(,)?) => {
         $(
             #[doc = concat!("Answers `", $name, "` with `handler`, which `description` is about.")]
-            pub(super) fn $function<H, Args>(self, handler: H, description: Operation) -> Self
+            pub(super) fn $function<H, Args>(self, handler: H, description: fn() -> Operation) -> Self
             where
                 H: Handler<Args, Output: Responder + 'static>,
                 Args: FromRequest + 'static,
@@ -79,7 +81,7 @@ impl Route {
         let described: Vec<_> = self.methods.into_iter().filter_map(|method| method.description).collect();
         let operations = described.into_iter();
         let item = operations.fold(None, |item: Option<PathItemBuilder>, (method, operation)| {
-            Some(item.unwrap_or_default().operation(method, operation))
+            Some(item.unwrap_or_default().operation(method, operation()))
         });
         Some((self.path, item?.build()))
     }

@@ -75,29 +75,25 @@ async fn not_found() -> Result<HttpResponse, ApiError> {
 fn route_table() -> Vec<Route> {
     vec![
         at("/").page(page::show_page),
-        at("/status").get(
-            status::show_status,
+        at("/status").get(status::show_status, || {
             Described::now("get_status", "description")
                 .summary("How this replica and the API server get along")
                 .about("Known here already: the API server is asked nothing. The page at `/` shows it.")
-                .answers(StatusCode::OK, "As it is now.", to::<ReplicaStatus<'_>>()),
-        ),
-        at("/openapi.json").get(
-            get_document,
+                .answers(StatusCode::OK, "As it is now.", to::<ReplicaStatus<'_>>())
+        }),
+        at("/openapi.json").get(get_document, || {
             Described::document("get_document", "description")
                 .summary("This description")
-                .ends(StatusCode::OK, any_object()),
-        ),
+                .ends(StatusCode::OK, any_object())
+        }),
         at("/services")
-            .get(
-                services::list_services,
+            .get(services::list_services, || {
                 Described::read("list_services", "services")
                     .summary("The services, narrowed as the query says")
                     .query::<ServicesQuery>()
-                    .answers(StatusCode::OK, "All of them, from lists that were completed.", list_of::<ServiceRow>()),
-            )
-            .post(
-                services::create_service,
+                    .answers(StatusCode::OK, "All of them, from lists that were completed.", list_of::<ServiceRow>())
+            })
+            .post(services::create_service, || {
                 Described::write("create_service", "services")
                     .summary("Makes a service of an environment")
                     .about("A Deployment, a Service and, with `storageSize`, a claim: all of them, or none.")
@@ -106,46 +102,41 @@ fn route_table() -> Vec<Route> {
                     .once_only()
                     .body("NewService")
                     .fails(CREATING)
-                    .answers(StatusCode::CREATED, "The service that was made.", to::<ServiceRow>()),
-            ),
+                    .answers(StatusCode::CREATED, "The service that was made.", to::<ServiceRow>())
+            }),
         at("/services/{name}")
-            .get(
-                services::get_service,
+            .get(services::get_service, || {
                 Described::read("get_service", "services")
                     .summary("One service")
                     .named::<ObjectName>("name", SERVICE)
                     .query::<WaitQuery>()
                     .waits()
-                    .answers(StatusCode::OK, "The service.", to::<ServiceRow>()),
-            )
-            .put(
-                services::update_service,
+                    .answers(StatusCode::OK, "The service.", to::<ServiceRow>())
+            })
+            .put(services::update_service, || {
                 Described::write("update_service", "services")
                     .summary("Changes a service")
                     .named::<ObjectName>("name", SERVICE)
                     .body("ServiceChange")
                     .fails(CHANGING)
-                    .answers(StatusCode::OK, "The service, being updated.", to::<ServiceRow>()),
-            )
-            .delete(
-                services::delete_service,
+                    .answers(StatusCode::OK, "The service, being updated.", to::<ServiceRow>())
+            })
+            .delete(services::delete_service, || {
                 Described::write("delete_service", "services")
                     .summary("Removes a service")
                     .named::<ObjectName>("name", SERVICE)
                     .query::<DeleteQuery>()
                     .fails([StatusCode::CONFLICT])
-                    .answers(StatusCode::OK, "It is gone, or was gone already.", only(true)),
-            ),
+                    .answers(StatusCode::OK, "It is gone, or was gone already.", only(true))
+            }),
         at("/pods")
-            .get(
-                pods::list_pods,
+            .get(pods::list_pods, || {
                 Described::read("list_pods", "instances")
                     .summary("The instances, narrowed as the query says")
                     .query::<PodsQuery>()
-                    .answers(StatusCode::OK, "All of them, from lists that were completed.", list_of::<Item<'_>>()),
-            )
-            .post(
-                pods::create_pod,
+                    .answers(StatusCode::OK, "All of them, from lists that were completed.", list_of::<Item<'_>>())
+            })
+            .post(pods::create_pod, || {
                 Described::write("create_pod", "instances")
                     .summary("Makes an instance of an environment")
                     .query::<WaitQuery>()
@@ -153,49 +144,40 @@ fn route_table() -> Vec<Route> {
                     .once_only()
                     .body("NewInstance")
                     .fails(CREATING)
-                    .answers(StatusCode::CREATED, "The instance that was made.", to::<Detail<'_>>()),
-            )
-            .delete(
-                sweep::sweep_pods,
+                    .answers(StatusCode::CREATED, "The instance that was made.", to::<Detail<'_>>())
+            })
+            .delete(sweep::sweep_pods, || {
                 Described::write("sweep_pods", "instances")
                     .summary("Removes the instances that the query narrows to")
                     .about("One list, and a delete for each; an instance that has changed since the list stays.")
                     .query::<SweepQuery>()
-                    .answers(
-                        StatusCode::OK,
-                        "The instances that were removed, and those that were not.",
-                        to::<Swept>(),
-                    ),
-            ),
+                    .answers(StatusCode::OK, "The instances that were removed, and those that were not.", to::<Swept>())
+            }),
         at("/pods/{name}")
-            .get(
-                pods::get_pod,
+            .get(pods::get_pod, || {
                 Described::read("get_pod", "instances")
                     .summary("One instance")
                     .named::<ObjectName>("name", INSTANCE)
                     .query::<WaitQuery>()
                     .waits()
-                    .answers(StatusCode::OK, "The instance.", to::<Detail<'_>>()),
-            )
-            .put(
-                sweep::renew_pod,
+                    .answers(StatusCode::OK, "The instance.", to::<Detail<'_>>())
+            })
+            .put(sweep::renew_pod, || {
                 Described::write("renew_pod", "instances")
                     .summary("Renews the time to live of an instance")
                     .named::<ObjectName>("name", INSTANCE)
                     .body("Renewal")
                     .fails(CHANGING)
-                    .answers(StatusCode::OK, "The instance as it is now.", to::<Detail<'_>>()),
-            )
-            .delete(
-                pods::delete_pod,
+                    .answers(StatusCode::OK, "The instance as it is now.", to::<Detail<'_>>())
+            })
+            .delete(pods::delete_pod, || {
                 Described::write("delete_pod", "instances")
                     .summary("Removes an instance")
                     .named::<ObjectName>("name", INSTANCE)
                     .fails([StatusCode::CONFLICT])
-                    .answers(StatusCode::OK, "It is gone, or about to go.", only(true)),
-            ),
-        at("/env-service").post(
-            gateway::create_service,
+                    .answers(StatusCode::OK, "It is gone, or about to go.", only(true))
+            }),
+        at("/env-service").post(gateway::create_service, || {
             Described::write("create_env_service", "gateway")
                 .summary("Makes a service of an environment that EnvHub describes")
                 .query::<WaitQuery>()
@@ -204,44 +186,39 @@ fn route_table() -> Vec<Route> {
                 .body("CreateEnvService")
                 .fails(CREATING)
                 .fails([StatusCode::NOT_IMPLEMENTED])
-                .answers(StatusCode::OK, "The service that was made.", to::<EnvService<'_>>()),
-        ),
-        at("/env-service/{env}/list").get(
-            gateway::list_services,
+                .answers(StatusCode::OK, "The service that was made.", to::<EnvService<'_>>())
+        }),
+        at("/env-service/{env}/list").get(gateway::list_services, || {
             of_env(Described::read("list_env_services", "gateway").summary("The services of an environment"))
                 .query::<ServicesQuery>()
-                .answers(StatusCode::OK, "All of them, from lists that were completed.", list_of::<EnvService<'_>>()),
-        ),
+                .answers(StatusCode::OK, "All of them, from lists that were completed.", list_of::<EnvService<'_>>())
+        }),
         at("/env-service/{id}")
-            .get(
-                gateway::get_service,
+            .get(gateway::get_service, || {
                 Described::read("get_env_service", "gateway")
                     .summary("One service")
                     .named::<ObjectName>("id", SERVICE)
                     .query::<WaitQuery>()
                     .waits()
-                    .answers(StatusCode::OK, "The service.", to::<EnvService<'_>>()),
-            )
-            .put(
-                gateway::update_service,
+                    .answers(StatusCode::OK, "The service.", to::<EnvService<'_>>())
+            })
+            .put(gateway::update_service, || {
                 Described::write("update_env_service", "gateway")
                     .summary("Changes a service")
                     .named::<ObjectName>("id", SERVICE)
                     .body("ServiceChange")
                     .fails(CHANGING)
-                    .answers(StatusCode::OK, "The service, being updated.", to::<EnvService<'_>>()),
-            )
-            .delete(
-                gateway::delete_service,
+                    .answers(StatusCode::OK, "The service, being updated.", to::<EnvService<'_>>())
+            })
+            .delete(gateway::delete_service, || {
                 Described::write("delete_env_service", "gateway")
                     .summary("Removes a service")
                     .named::<ObjectName>("id", SERVICE)
                     .query::<DeleteQuery>()
                     .fails([StatusCode::CONFLICT])
-                    .answers(StatusCode::OK, "It is gone, or was gone already.", only(DELETED)),
-            ),
-        at("/env-instance").post(
-            gateway::create_instance,
+                    .answers(StatusCode::OK, "It is gone, or was gone already.", only(DELETED))
+            }),
+        at("/env-instance").post(gateway::create_instance, || {
             Described::write("create_env_instance", "gateway")
                 .summary("Makes an instance of an environment that EnvHub describes")
                 .query::<WaitQuery>()
@@ -250,39 +227,35 @@ fn route_table() -> Vec<Route> {
                 .body("CreateEnvInstance")
                 .fails(CREATING)
                 .fails([StatusCode::NOT_IMPLEMENTED])
-                .answers(StatusCode::OK, "The instance that was made.", to::<EnvInstance<'_>>()),
-        ),
-        at("/env-instance/list").get(
-            gateway::page_instances,
+                .answers(StatusCode::OK, "The instance that was made.", to::<EnvInstance<'_>>())
+        }),
+        at("/env-instance/list").get(gateway::page_instances, || {
             Described::read("page_env_instances", "gateway")
                 .summary("The instances of all environments, as an object")
                 .query::<PodsQuery>()
-                .answers(StatusCode::OK, "All of them, from a list that was completed.", items_of_env_instances()),
-        ),
-        at("/env-instance/{env}/list").get(
-            gateway::list_instances,
+                .answers(StatusCode::OK, "All of them, from a list that was completed.", items_of_env_instances())
+        }),
+        at("/env-instance/{env}/list").get(gateway::list_instances, || {
             of_env(Described::read("list_env_instances", "gateway").summary("The instances of an environment"))
                 .query::<PodsQuery>()
-                .answers(StatusCode::OK, "All of them, from a list that was completed.", list_of::<EnvInstance<'_>>()),
-        ),
+                .answers(StatusCode::OK, "All of them, from a list that was completed.", list_of::<EnvInstance<'_>>())
+        }),
         at("/env-instance/{id}")
-            .get(
-                gateway::get_instance,
+            .get(gateway::get_instance, || {
                 Described::read("get_env_instance", "gateway")
                     .summary("One instance")
                     .named::<ObjectName>("id", INSTANCE)
                     .query::<WaitQuery>()
                     .waits()
-                    .answers(StatusCode::OK, "The instance.", to::<EnvInstance<'_>>()),
-            )
-            .delete(
-                gateway::delete_instance,
+                    .answers(StatusCode::OK, "The instance.", to::<EnvInstance<'_>>())
+            })
+            .delete(gateway::delete_instance, || {
                 Described::write("delete_env_instance", "gateway")
                     .summary("Removes an instance")
                     .named::<ObjectName>("id", INSTANCE)
                     .fails([StatusCode::CONFLICT])
-                    .answers(StatusCode::OK, "It is gone, or about to go.", only(DELETED)),
-            ),
+                    .answers(StatusCode::OK, "It is gone, or about to go.", only(DELETED))
+            }),
     ]
 }
 
