@@ -136,9 +136,7 @@ impl Pace {
     /// While a request is answered nothing more is read. One byte is, to see the caller hang up.
     pub(super) fn set_busy(&self, busy: bool) {
         self.busy.set(busy);
-        if busy {
-            self.allowance.set(1);
-        }
+        self.allowance.set(if busy { 1 } else { PIECE });
         self.wake();
     }
 
