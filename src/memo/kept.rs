@@ -58,6 +58,11 @@ impl<V: Memorable> Kept<V> {
         }
     }
 
+    /// What is kept for `key` itself, however old it is.
+    pub(super) fn own(&self, key: &Key) -> Option<Arc<Answer<V>>> {
+        self.answers.get(key)
+    }
+
     /// A fresh answer to `key`, or one that has not been fresh for less than `slack`: its own, or the part of a wider one.
     pub(super) fn fresh(&self, key: &Key, slack: Duration) -> Option<Arc<Answer<V>>> {
         match key {

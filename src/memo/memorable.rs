@@ -2,6 +2,7 @@
 
 use super::key::Key;
 use crate::syntax::ListFilter;
+use std::future::Future;
 
 /// A value that can be remembered.
 pub trait Memorable: Sized + Send + Sync + 'static {
@@ -16,5 +17,11 @@ pub trait Memorable: Sized + Send + Sync + 'static {
     fn laid_over(&self, filter: &ListFilter, written: &[(&str, Option<&Self>)]) -> Option<Self> {
         let _ = (filter, written);
         None
+    }
+
+    /// Makes ready what callers have asked for of `before`, whose place this answer is about to take.
+    fn prepare_like(&self, before: &Self) -> impl Future<Output = ()> + Send {
+        let _ = before;
+        std::future::ready(())
     }
 }

@@ -6,7 +6,8 @@
 //! memory. All of it is an optimisation: a replica without its memory answers the same.
 //!
 //! A list is read again before it expires, for a caller who asks in the last of its freshness (refresh-ahead), so that in a
-//! crowd nobody waits for it. Without a caller nothing is read.
+//! crowd nobody waits for it, nor for its text, which is made and compressed before it takes the other's place. Without a
+//! caller nothing is read.
 //!
 //! An answer that is not fresh any more stands in for one that cannot be had (stale-if-error, RFC 5861, section 4): when
 //! the fetch fails for a reason that says nothing of the object, when it takes too long, or when it would only wait for an

@@ -238,6 +238,12 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
             let deadline = beginning.at + guard.inner.limits.get().fetch_deadline;
             let call = Call::until(deadline).by(start.caller).while_wanted(move || wanted.is_wanted());
             let outcome = fetch(if start.once { call.once() } else { call }).await;
+            if start.errand
+                && let Ok((value, _)) = &outcome
+                && let Some(before) = guard.inner.kept.own(&guard.key)
+            {
+                value.prepare_like(&before.value).await;
+            }
             guard.land(beginning, outcome);
         }));
         (waiter, Source::Fetched)

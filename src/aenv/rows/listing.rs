@@ -62,4 +62,10 @@ impl<R: Row> Memorable for Listing<R> {
         });
         Some(Self::Many(rows.with(written, filter)))
     }
+
+    async fn prepare_like(&self, before: &Self) {
+        if let (Self::Many(rows), Self::Many(before)) = (self, before) {
+            rows.prepare_like(before).await;
+        }
+    }
 }

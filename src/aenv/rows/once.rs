@@ -38,14 +38,19 @@ impl<T> Default for Once<T> {
 }
 
 impl<T: Clone + Send + Sync + 'static> Once<T> {
+    /// The value, if it has been made.
+    pub(super) fn made(&self) -> Option<T> {
+        self.0.value.get().cloned()
+    }
+
     /// The value, which `make` makes if nobody has asked before. `None`: the making panicked.
     ///
     /// A large value is made to its end even if this future is dropped, and all who ask meanwhile wait for it.
     pub(super) async fn get(&self, effort: Effort, make: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let slot = &self.0;
-        if let Some(value) = slot.value.get() {
-            return Some(value.clone());
+        if let Some(value) = self.made() {
+            return Some(value);
         }
+        let slot = &self.0;
         if effort == Effort::Small {
             return Some(slot.value.get_or_init(make).clone());
         }
@@ -57,7 +62,7 @@ impl<T: Clone + Send + Sync + 'static> Once<T> {
         if slot.value.get().is_none() {
             ended.await;
         }
-        slot.value.get().cloned()
+        self.made()
     }
 }
 

@@ -110,6 +110,16 @@ impl Rendering {
             Coding::Zstd => compressed.zstd.get(effort, move || zstd(&body).expect("the room is large enough")).await,
         }
     }
+
+    /// Compresses it in the codings that `before` has been asked for in.
+    pub(super) async fn prepare_like(&self, before: &Self) {
+        let Some(before) = &before.compressed else { return };
+        for (made, coding) in [(before.gzip.made(), Coding::Gzip), (before.zstd.made(), Coding::Zstd)] {
+            if made.is_some() {
+                self.encoded(coding).await;
+            }
+        }
+    }
 }
 
 fn tags(weakness: &str, content: &impl Hash) -> [Bytes; 3] {
@@ -160,5 +170,14 @@ mod tests {
     #[test]
     fn a_short_text_is_given_as_it_is() {
         assert!(!Rendering::document("x".repeat(WORTH_COMPRESSING - 1)).is_compressible());
+    }
+
+    #[tokio::test]
+    async fn a_successor_is_compressed_as_its_predecessor_has_been() {
+        let [before, after] = [0, 1].map(|_| Rendering::document("x".repeat(LARGE)));
+        before.encoded(Coding::Zstd).await.unwrap();
+        after.prepare_like(&before).await;
+        let Compressed { gzip, zstd } = &**after.compressed.as_ref().unwrap();
+        assert_eq!((gzip.made(), zstd.made().is_some()), (None, true));
     }
 }

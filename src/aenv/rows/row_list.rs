@@ -174,6 +174,22 @@ impl<R: Row> Rows<R> {
         self.0.renderings[shape as usize].get(effort, move || rows.render(shape)).await
     }
 
+    /// Makes the renderings that have been made of `before`, in the same codings.
+    pub(super) async fn prepare_like(&self, before: &Self) {
+        for shape in [ListShape::Items, ListShape::Gateway, ListShape::GatewayPage] {
+            if let Some(before) = before.made(shape)
+                && let Some(rendering) = self.rendering(shape).await
+            {
+                rendering.prepare_like(&before).await;
+            }
+        }
+    }
+
+    /// The rendering in this shape, if it has been made.
+    pub(super) fn made(&self, shape: ListShape) -> Option<Rendering> {
+        self.0.renderings[shape as usize].made()
+    }
+
     fn json_bytes(&self, shape: ListShape) -> usize {
         match shape {
             ListShape::Items => self.0.json_bytes.items,

@@ -68,6 +68,16 @@ async fn each_shape_is_rendered_once() {
 }
 
 #[tokio::test]
+async fn a_successor_is_rendered_as_its_predecessor_has_been() {
+    let [before, after] = [0, 1].map(|_| Listing::Many(rows(&["a1", "b1"])));
+    before.rows().rendering(ListShape::Gateway).await.unwrap();
+    after.prepare_like(&before).await;
+    let made =
+        [ListShape::Items, ListShape::Gateway, ListShape::GatewayPage].map(|shape| after.rows().made(shape).is_some());
+    assert_eq!(made, [false, true, false]);
+}
+
+#[tokio::test]
 async fn an_empty_list_is_not_null() {
     assert_eq!(text(&rows(&[]), ListShape::Items).await, r#"{"success":true,"code":0,"data":[]}"#);
 }
