@@ -7,7 +7,7 @@ pub(crate) mod ambient;
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use tokio::time::{Duration, Instant};
 
 /// Lane: the throttle's queue that a call waits in, by its urgency.
@@ -61,6 +61,7 @@ pub struct Call {
     all_pages: bool,
     continues: bool,
     regardless: bool,
+    answered_as_of: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Call {
@@ -75,6 +76,7 @@ impl Call {
             all_pages: false,
             continues: false,
             regardless: false,
+            answered_as_of: Arc::default(),
         }
     }
 
@@ -142,6 +144,18 @@ impl Call {
     /// The caller whose turn it takes in its lane; `None` if it continues a request.
     pub fn turn_of(&self) -> Option<CallerKey> {
         (!self.continues).then_some(self.caller)
+    }
+
+    /// The attempt that was sent at `sent` has been answered with what was asked for, or with a part of it.
+    pub fn answered(&self, sent: Instant) {
+        let mut as_of = self.answered_as_of.lock().unwrap_or_else(PoisonError::into_inner);
+        *as_of = Some(as_of.map_or(sent, |earliest| earliest.min(sent)));
+    }
+
+    /// When the earliest attempt was sent that was answered so: no part of the answer is older, however long attempts
+    /// before it have failed or waited for their turn. `None`: there is none.
+    pub fn answered_as_of(&self) -> Option<Instant> {
+        *self.answered_as_of.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// True if an attempt that failed may be made again.

@@ -56,6 +56,9 @@ impl Transport {
             permit.ended(Outcome::Answered { status: head.status.as_u16(), retry_after });
             let is_settling = self.throttle.is_settling();
             let (status, headers) = (head.status, head.headers);
+            if status.is_success() || status == StatusCode::NOT_FOUND {
+                call.answered(sent);
+            }
             Ok(Answer { status, headers, body, sent, deadline: call.deadline(), is_settling, permit })
         };
         timeout_at(call.deadline(), exchange).await.unwrap_or(Err(Error::Deadline))

@@ -24,6 +24,13 @@ pub(super) struct Beginning {
     generation: u64,
 }
 
+impl Beginning {
+    /// The same, if nothing of what it has brought is older than `at`.
+    pub(super) fn at(self, at: Instant) -> Self {
+        Self { at, ..self }
+    }
+}
+
 impl<V: Memorable, E: Failure> FlightGuard<V, E> {
     /// Begins the fetch; `None` if nobody waits for it any more, so that it need not begin.
     pub(super) fn begin(&self) -> Option<Beginning> {

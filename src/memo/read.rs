@@ -237,7 +237,8 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
             let wanted = Arc::clone(&guard.flight);
             let deadline = beginning.at + guard.inner.limits.get().fetch_deadline;
             let call = Call::until(deadline).by(start.caller).while_wanted(move || wanted.is_wanted());
-            let outcome = fetch(if start.once { call.once() } else { call }).await;
+            let outcome = fetch(if start.once { call.clone().once() } else { call.clone() }).await;
+            let beginning = call.answered_as_of().map_or(beginning, |sent| beginning.at(sent));
             if start.errand
                 && let Ok((value, _)) = &outcome
                 && let Some(before) = guard.inner.kept.own(&guard.key)

@@ -257,6 +257,24 @@ async fn a_fetch_knows_whether_somebody_waits() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_is_as_old_as_the_attempt_that_brought_it() {
+    let (memo, server) = (memo_with(limits()), Server::default());
+    let (wait, took) = (Duration::from_secs(3), Duration::from_millis(100));
+    let fetch = {
+        let server = server.clone();
+        move |call: Call| async move {
+            sleep(wait).await;
+            call.answered(Instant::now());
+            sleep(took).await;
+            call.answered(Instant::now());
+            server.answer(call).await
+        }
+    };
+    let found = ask(&memo, everything(), asked_for(60), fetch).await.unwrap();
+    assert_eq!((found.source, found.answer.age()), (Source::Fetched, took));
+}
+
+#[tokio::test(start_paused = true)]
 async fn answers_are_fresh_for_their_ttl_and_say_their_age() {
     let (memo, server) = (memo_with(limits()), Server::default());
     read(&memo, &server, everything(), asked_for(1)).await.unwrap();
