@@ -43,13 +43,18 @@ impl<V> Answer<V> {
         self.began.elapsed()
     }
 
+    /// Time that its fetch took.
+    pub(super) fn took(&self) -> Duration {
+        self.read - self.began
+    }
+
     /// Time for which it is still fresh, plus `slack`.
     ///
     /// It is fresh until its age is `ttl`, so that nobody is given an older one. But a fetch that took most of that
     /// time, or more, is not repeated without a pause: its answer is fresh for as long as the fetch took, at most for
     /// `ttl`.
     pub(super) fn fresh_for(&self, ttl: Duration, slack: Duration) -> Duration {
-        let took = self.read - self.began;
+        let took = self.took();
         let kept_for = ttl.saturating_sub(took).max(took.min(ttl)) + slack;
         (self.read + kept_for).saturating_duration_since(Instant::now())
     }
@@ -59,7 +64,7 @@ impl<V> Answer<V> {
     fn lead(&self) -> Duration {
         match self.read_by {
             ReadBy::List { .. } => {
-                let took = self.read - self.began;
+                let took = self.took();
                 (took * 5 / 4).max((took * 3).min(took + QUICK_RESERVE))
             }
             ReadBy::Get | ReadBy::Write => Duration::ZERO,
@@ -69,7 +74,7 @@ impl<V> Answer<V> {
     /// True if its successor has to be asked for, now that it is fresh for `fresh_for`. Between two lists lies at least half
     /// of the time that one takes.
     pub(super) fn is_expiring(&self, fresh_for: Duration) -> bool {
-        fresh_for < self.lead() && self.read.elapsed() >= (self.read - self.began) / 2
+        fresh_for < self.lead() && self.read.elapsed() >= self.took() / 2
     }
 
     pub(super) fn proves_absence(&self) -> bool {

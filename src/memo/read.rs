@@ -127,10 +127,14 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
         Found { answer, source, fresh_for }
     }
 
-    /// The answer from memory, unless this caller wants none of that.
+    /// The answer from memory, unless this caller wants none of that. One that took longer than its time to live is kept
+    /// all the same, lest it be asked for without a pause, and is marked as old.
     pub(super) fn hit(&self, key: &Key, options: ReadOptions) -> Option<Found<V>> {
         let answer = self.fresh(key, Duration::ZERO, options)?;
-        Some(self.found(answer, Source::Hit))
+        let is_old =
+            answer.took() > self.0.limits.get().ttl(answer.read_by) && answer.age() < self.stale_bound(options);
+        let found = self.found(answer, Source::Hit);
+        Some(if is_old { Found { source: Source::Stale, ..found } } else { found })
     }
 
     /// An answer from memory that has been too old for less than `slack`, and is new enough for this caller.
@@ -140,9 +144,14 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
     }
 
     pub(super) fn standby(&self, key: &Key, options: ReadOptions) -> Standby<V> {
-        let max_stale = self.0.limits.get().max_stale;
-        let bound = options.stale_if_error.map_or(max_stale, |accepted| accepted.min(max_stale));
+        let bound = self.stale_bound(options);
         Standby { old: self.0.kept.old(key, bound), bound }
+    }
+
+    /// The greatest age of an old answer that this caller takes.
+    fn stale_bound(&self, options: ReadOptions) -> Duration {
+        let max_stale = self.0.limits.get().max_stale;
+        options.stale_if_error.map_or(max_stale, |accepted| accepted.min(max_stale))
     }
 
     /// Starts a fetch while the answer is still fresh, for those who will ask when it is not, unless one is under way or

@@ -26,7 +26,7 @@ impl Instances {
         ttl: Option<Duration>,
         call: Call,
     ) -> Result<One<InstanceRow>, Failed> {
-        let (cluster, write) = (Arc::clone(self.writer.cluster()), self.reader.begin_write(&name));
+        let (cluster, write) = (Arc::clone(self.writer.cluster()), self.reader.begin_write(&name).by(&call));
         let renew = move |call: Call| async move {
             let pod = cluster.get::<slim::Pod>(Resource::Pods, &name, &call).await.map_err(Failed::to(GET_POD))?;
             if pod.metadata.deleted_since().is_some() {

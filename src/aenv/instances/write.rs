@@ -44,7 +44,7 @@ impl Instances {
             Some(key) => Intent::of(Fingerprint::of(&(&pod, key)).map_err(Failed::to(CREATE_POD))?).repeatable(),
             None => Intent::default(),
         };
-        let write = self.reader.begin_write(&name);
+        let write = self.reader.begin_write(&name).by(&call);
         let make = move |creation: Arc<Creation>, call: Call| async move {
             let create = || creation.create::<slim::Pod>(Resource::Pods, &name, &pod, CREATE_POD, &call);
             let find = || find_earlier(&creation, &name, &call);
@@ -63,7 +63,7 @@ impl Instances {
     /// # Errors
     /// [`Failed`]; a Pod that does not exist is a 404 in the API server's words.
     pub(crate) async fn delete_instance(&self, name: ObjectName, call: Call) -> Result<(), Failed> {
-        let (cluster, write) = (Arc::clone(self.writer.cluster()), self.reader.begin_write(&name));
+        let (cluster, write) = (Arc::clone(self.writer.cluster()), self.reader.begin_write(&name).by(&call));
         let delete = move |call: Call| async move {
             let deleted = cluster.delete(Resource::Pods, &name, &call).await;
             remember_deletion(&write, &deleted);

@@ -60,7 +60,7 @@ impl Services {
         let intent = Intent::of(fingerprint);
         let intent = if key.is_some() { intent.repeatable() } else { intent };
         let derived = key.is_some() && matches!(spec.name, ServiceName::Generated(_));
-        let write = self.reader.begin_write(&name);
+        let write = self.reader.begin_write(&name).by(&call);
         let make = move |creation: Arc<Creation>, call: Call| async move {
             let create = || create(&fetch, &creation, &objects, &name, &call);
             let find = || find_earlier(&fetch, &creation, &name, derived, &call);
@@ -86,7 +86,7 @@ impl Services {
         change: ServiceChange,
         call: Call,
     ) -> Result<One<ServiceRow>, Failed> {
-        let (fetch, write) = (Arc::clone(self.reader.origin()), self.reader.begin_write(&name));
+        let (fetch, write) = (Arc::clone(self.reader.origin()), self.reader.begin_write(&name).by(&call));
         let is_unchanged = change.is_empty();
         let update = move |call: Call| async move {
             let updated = update(&fetch, &name, &change, &call).await;
@@ -107,7 +107,7 @@ impl Services {
     /// Removes the Deployment and the Service `name`, and with `storage` the claim that the Deployment mounts. What
     /// is gone already is no failure.
     pub(crate) async fn delete_service(&self, name: ObjectName, storage: bool, call: Call) -> Result<(), Failed> {
-        let (fetch, write) = (Arc::clone(self.reader.origin()), self.reader.begin_write(&name));
+        let (fetch, write) = (Arc::clone(self.reader.origin()), self.reader.begin_write(&name).by(&call));
         let delete = move |call: Call| async move {
             let mut touched = false;
             let deleted = delete(&fetch, &name, storage, &mut touched, &call).await;

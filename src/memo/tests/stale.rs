@@ -76,7 +76,9 @@ async fn with_an_old_answer_at_hand_patience_ends_and_the_fetch_goes_on() {
     assert_eq!(server.calls(), 2);
     server.gate.notify_waiters();
     settle().await;
-    assert_eq!(read(&memo, &server, everything(), asked_for(1)).await.unwrap().source, Source::Hit);
+    let landed = read(&memo, &server, everything(), asked_for(1)).await.unwrap();
+    assert_eq!((landed.source, landed.answer.age()), (Source::Stale, Duration::from_secs(3)), "older than it may be");
+    assert_eq!(server.calls(), 2, "it is not asked for again at once");
 }
 
 #[tokio::test(start_paused = true)]
