@@ -152,8 +152,8 @@ impl Call {
         *as_of = Some(as_of.map_or(sent, |earliest| earliest.min(sent)));
     }
 
-    /// When the earliest attempt was sent that was answered so: no part of the answer is older, however long attempts
-    /// before it have failed or waited for their turn. `None`: there is none.
+    /// Instant at which the earliest attempt was sent that was answered so: no part of the answer is older, however long
+    /// attempts before it have failed or waited for their turn. `None`: there is none.
     pub fn answered_as_of(&self) -> Option<Instant> {
         *self.answered_as_of.lock().unwrap_or_else(PoisonError::into_inner)
     }

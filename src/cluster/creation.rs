@@ -196,6 +196,27 @@ impl Creation {
         })
     }
 
+    /// The object that the same create has made before. `None` if it is gone. `derived`: its name comes from the create's
+    /// key, so that another object of that name means another create with the same key.
+    ///
+    /// # Errors
+    /// [`Error`]; 409 if it is on its way out, or somebody else's.
+    pub(crate) async fn find(
+        &self,
+        resource: Resource,
+        name: &ObjectName,
+        derived: bool,
+        call: &Call,
+    ) -> Result<Option<Stored>, Error> {
+        match self.earlier(resource, name, call).await? {
+            Earlier::Same(stored) => Ok(Some(stored)),
+            Earlier::NotFound => Ok(None),
+            Earlier::Ending => Err(Error::being_deleted(resource, name)),
+            Earlier::Other if derived => Err(Error::key_reused(resource, name)),
+            Earlier::Other => Err(Error::taken(resource, name)),
+        }
+    }
+
     /// Sees to it that `stored`, which the same create has made before, stays: that one may have failed, and be about to
     /// undo it. What this one has made is its own to undo. False if it is gone by now.
     ///
@@ -212,11 +233,9 @@ impl Creation {
             if stored.is_of(self.marks.id) || self.release(resource, name, &stored, call).await? {
                 return Ok(true);
             }
-            match self.earlier(resource, name, call).await? {
-                Earlier::Same(found) => stored = found,
-                Earlier::NotFound => return Ok(false),
-                Earlier::Ending => return Err(Error::being_deleted(resource, name)),
-                Earlier::Other => break,
+            match self.find(resource, name, false, call).await? {
+                Some(found) => stored = found,
+                None => return Ok(false),
             }
         }
         Err(Error::taken(resource, name))

@@ -110,7 +110,7 @@ impl Error {
     }
 
     /// The API server's answer for a name that is taken.
-    pub(crate) fn taken(resource: Resource, name: &ObjectName) -> Self {
+    pub(super) fn taken(resource: Resource, name: &ObjectName) -> Self {
         Self::of_object(StatusCode::CONFLICT, "AlreadyExists", resource, name, "already exists")
     }
 
@@ -120,7 +120,7 @@ impl Error {
     }
 
     /// A name that was derived from an Idempotency-Key, and belongs to the object of another request.
-    pub(crate) fn key_reused(resource: Resource, name: &ObjectName) -> Self {
+    pub(super) fn key_reused(resource: Resource, name: &ObjectName) -> Self {
         let what = "was made by another request with this Idempotency-Key; use another key for another request";
         Self::of_object(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", resource, name, what)
     }

@@ -36,7 +36,7 @@ pub(crate) use creation::{Creation, Earlier, Intent};
 pub(crate) use encoding::Encoding;
 pub(crate) use error::Why;
 pub use error::{Error, Failed};
-pub(crate) use marks::{Fingerprint, REQUEST_ID, Stored};
+pub(crate) use marks::{Fingerprint, REQUEST_ID};
 pub(crate) use metrics::{Metrics, PRIORITY_LEVEL_HEADER};
 pub(crate) use plan::ListPlan;
 pub(crate) use resource::Resource;

@@ -140,7 +140,7 @@ impl Pace {
         self.wake();
     }
 
-    /// What comes after an answer is a head, or the rest of a body whose length is known.
+    /// Ends a chunked body with the answer: a head comes next. The rest of a body whose length is known still comes.
     fn ends_chunks(&self) {
         if self.part.get() == Part::Chunked {
             self.part.set(Part::HEAD);

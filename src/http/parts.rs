@@ -19,7 +19,7 @@ pub(super) enum Part {
     Chunked,
 }
 
-/// How far the present line of a head has come. A line may end without a carriage return (RFC 9112, section 2.2).
+/// Progress of the present line of a head. A line may end without a carriage return (RFC 9112, section 2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line {
     Empty,
@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use actix_web::http::header::HeaderValue;
 
-    /// What `bytes` are cut into, given as they come in pieces of `size`.
+    /// The pieces that `bytes` are cut into, given as they come in pieces of `size`.
     fn heads(bytes: &str, size: usize) -> Vec<String> {
         let (mut part, mut heads) = (Part::HEAD, vec![String::new()]);
         for mut piece in bytes.as_bytes().chunks(size) {

@@ -38,7 +38,7 @@ pub(super) struct Paced<S> {
     reading: Reading,
     read_timer: Option<Pin<Box<Sleep>>>,
     readiness: Readiness,
-    /// What has been read and not been given to actix yet.
+    /// Bytes that have been read and not been given to actix yet.
     ahead: Bytes,
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
 
-/// What a quick list may take longer than the one before, up to three times as much in all. A slow one varies less: a
-/// quarter.
+/// Time that a quick list may take longer than the one before, up to three times as much in all. A slow one varies less:
+/// a quarter.
 const QUICK_RESERVE: Duration = Duration::from_millis(50);
 
 /// A value and when it was read.

@@ -58,7 +58,7 @@ impl<V: Memorable> Kept<V> {
         }
     }
 
-    /// What is kept for `key` itself, however old it is.
+    /// The answer that is kept for `key` itself, however old it is.
     pub(super) fn own(&self, key: &Key) -> Option<Arc<Answer<V>>> {
         self.answers.get(key)
     }

@@ -55,7 +55,7 @@ impl<V> Left<V> {
 #[derive(Debug)]
 struct Written<V> {
     generation: u64,
-    /// What the latest write has left whose result is known, and that write; `None`: there is none.
+    /// State left by the latest write whose result is known, and that write; `None`: there is none.
     left: Option<(u64, Left<V>)>,
     /// True if its state may be another by now.
     is_open: bool,
@@ -140,7 +140,7 @@ impl<V> Writes<V> {
         }
     }
 
-    /// What a write has left since an answer of this generation, though a later write may be open.
+    /// State that a write has left since an answer of this generation, though a later write may be open.
     pub(super) fn left_since(&self, generation: u64, name: &str) -> Option<Left<V>> {
         self.by_name.get(name)?.left_since(generation).cloned()
     }

@@ -7,7 +7,7 @@ use crate::aenv::once_only::{Created, IdempotencyKey, generated_name};
 use crate::aenv::rows::{Interner, Listing, One};
 use crate::aenv::warnings::Warnings;
 use crate::call::{Call, ambient};
-use crate::cluster::{Creation, Deleted, Earlier, Error, Failed, Fingerprint, Intent, Resource, slim};
+use crate::cluster::{Creation, Deleted, Error, Failed, Fingerprint, Intent, Resource, slim};
 use crate::memo::Writing;
 use crate::syntax::ObjectName;
 use std::sync::Arc;
@@ -94,12 +94,7 @@ pub(super) fn remember_deletion(write: &Writing<Listing<InstanceRow>, Failed>, o
 /// The Pod that an earlier create with the same key has made. `None` if it is gone meanwhile.
 async fn find_earlier(creation: &Creation, name: &ObjectName, call: &Call) -> Result<Option<slim::Pod>, Failed> {
     let (failed, call) = (Failed::to(CREATE_POD), &call.clone().continuing());
-    let stored = match creation.earlier(Resource::Pods, name, call).await.map_err(&failed)? {
-        Earlier::Same(stored) => stored,
-        Earlier::NotFound => return Ok(None),
-        Earlier::Ending => return Err(failed(Error::being_deleted(Resource::Pods, name))),
-        Earlier::Other => return Err(failed(Error::key_reused(Resource::Pods, name))),
-    };
+    let Some(stored) = creation.find(Resource::Pods, name, true, call).await.map_err(&failed)? else { return Ok(None) };
     let pod = stored.decode().map_err(&failed)?;
     let is_kept = creation.keep(Resource::Pods, name, stored, call).await.map_err(&failed)?;
     Ok(is_kept.then_some(pod))

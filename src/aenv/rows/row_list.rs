@@ -69,7 +69,7 @@ impl<R> Clone for Rows<R> {
 }
 
 impl<R: Row> Rows<R> {
-    /// A list of `rows`. Those that are shared already, each since it was made, are not copied.
+    /// A list of `rows`. One that is in an `Arc` already stays where it is.
     pub fn new(rows: impl IntoIterator<Item = impl Into<Arc<R>>>) -> Self {
         let mut rows = rows.into_iter().map(Into::into).collect::<Vec<_>>();
         rows.shrink_to_fit();

@@ -9,7 +9,7 @@ use crate::aenv::once_only::{Created, IdempotencyKey, generated_name};
 use crate::aenv::rows::{Interner, Listing, One};
 use crate::aenv::warnings::Warnings;
 use crate::call::{Call, ambient};
-use crate::cluster::{Creation, Deleted, Earlier, Error, Failed, Intent, Resource, Stored, slim};
+use crate::cluster::{Creation, Deleted, Earlier, Failed, Intent, Resource, slim};
 use crate::syntax::ObjectName;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -181,38 +181,17 @@ async fn find_earlier(
     call: &Call,
 ) -> Result<Option<One<ServiceRow>>, Failed> {
     let call = &call.clone().continuing();
-    let deployment = find_own(creation, Resource::Deployments, name, derived, CREATE_DEPLOYMENT, call).await?;
-    let service = find_own(creation, Resource::Services, name, false, CREATE_SERVICE, call).await?;
+    let of_deployment = Failed::to(CREATE_DEPLOYMENT);
+    let of_service = Failed::to(CREATE_SERVICE);
+    let deployment = creation.find(Resource::Deployments, name, derived, call).await.map_err(&of_deployment)?;
+    let service = creation.find(Resource::Services, name, false, call).await.map_err(&of_service)?;
     let (Some(deployment), Some(service)) = (deployment, service) else { return Ok(None) };
-    let row = {
-        let deployment: slim::Deployment = deployment.decode().map_err(Failed::to(CREATE_DEPLOYMENT))?;
-        let service: slim::Service = service.decode().map_err(Failed::to(CREATE_SERVICE))?;
-        ServiceRow::new(deployment, Some(fetch.url(&service)), ambient::now(), &mut Interner::default())
-    };
+    let url = fetch.url(&service.decode::<slim::Service>().map_err(&of_service)?);
+    let row = deployment.decode::<slim::Deployment>().map_err(&of_deployment)?;
     // In the order in which they were made: what is undone, is undone from its end.
-    let stays =
-        creation.keep(Resource::Deployments, name, deployment, call).await.map_err(Failed::to(CREATE_DEPLOYMENT))?
-            && creation.keep(Resource::Services, name, service, call).await.map_err(Failed::to(CREATE_SERVICE))?;
-    Ok(stays.then(|| One::new(row)))
-}
-
-/// An object that an earlier create with the same key has made. `None` if it is gone meanwhile.
-async fn find_own(
-    creation: &Creation,
-    resource: Resource,
-    name: &ObjectName,
-    derived: bool,
-    action: &'static str,
-    call: &Call,
-) -> Result<Option<Stored>, Failed> {
-    let failed = Failed::to(action);
-    match creation.earlier(resource, name, call).await.map_err(&failed)? {
-        Earlier::Same(stored) => Ok(Some(stored)),
-        Earlier::NotFound => Ok(None),
-        Earlier::Ending => Err(failed(Error::being_deleted(resource, name))),
-        Earlier::Other if derived => Err(failed(Error::key_reused(resource, name))),
-        Earlier::Other => Err(failed(Error::taken(resource, name))),
-    }
+    let stays = creation.keep(Resource::Deployments, name, deployment, call).await.map_err(&of_deployment)?
+        && creation.keep(Resource::Services, name, service, call).await.map_err(&of_service)?;
+    Ok(stays.then(|| One::new(ServiceRow::new(row, Some(url), ambient::now(), &mut Interner::default()))))
 }
 
 async fn update(

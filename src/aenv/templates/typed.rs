@@ -78,7 +78,7 @@ impl<'a> Typed<'a, '_> {
     }
 }
 
-/// What there is.
+/// The value as serde tells it to a type.
 fn found(value: &Value) -> Unexpected<'_> {
     match value {
         Value::Null => Unexpected::Unit,
@@ -212,7 +212,7 @@ impl<'a> MapAccess<'a> for Members<'a, '_> {
     }
 }
 
-/// What does not fit.
+/// Description of a misfit.
 #[derive(Debug)]
 struct Problem(String);
 

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct KnownSize {
     size: Option<(Size, Instant)>,
-    /// When it was asked for, and the end of that: the sender is dropped then.
+    /// Instant at which it was asked for, and the end of that: the sender is dropped then.
     asked: Option<(Instant, watch::Receiver<()>)>,
 }
 
