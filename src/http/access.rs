@@ -5,12 +5,10 @@ use super::cut::cut;
 use super::error::ApiError;
 use super::routes::is_immediate;
 use crate::memo::Source;
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::middleware::Next;
+use actix_web::HttpMessage;
+use actix_web::dev::ServiceResponse;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage};
-use tokio::time::Instant;
+use tokio::time::Duration;
 
 /// The most characters of a path that reach the log.
 const PATH_LOGGED: usize = 200;
@@ -21,15 +19,9 @@ const METHOD_LOGGED: usize = 20;
 /// The same of the reason of a failure.
 const WHY_LOGGED: usize = 500;
 
-/// Logs method, path, status, milliseconds and source, and why it failed if it did.
-pub(super) async fn log_and_count(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let began = Instant::now();
-    let answered = next.call(request).await?;
+/// Logs method, path, status, milliseconds and source of a request that `took` so long, and why it failed if it did.
+pub(super) fn log_and_count(answered: &ServiceResponse, took: Duration) {
     let (request, response) = (answered.request(), answered.response());
-    let took = began.elapsed();
     let status = response.status();
     let route = request.match_pattern();
     if let Some(api) = request.app_data::<Data<Api>>() {
@@ -51,13 +43,13 @@ pub(super) async fn log_and_count(
     let method = &*cut(request.method().as_str(), METHOD_LOGGED);
     let path = &*cut(request.uri().path(), PATH_LOGGED);
     let (status, ms) = (status.as_u16(), took.as_secs_f64() * 1e3);
+    let (whole, tenth) = (took.as_secs() * 1000 + u64::from(took.subsec_millis()), took.subsec_micros() / 100 % 10);
     log::log!(
         level,
         method, path, status, ms, source, error = why.as_deref();
-        "{method} {path} {status} {ms:.1}ms {source}{}",
+        "{method} {path} {status} {whole}.{tenth}ms {source}{}",
         why.as_deref().map(|why| format!(" error={why:?}")).unwrap_or_default()
     );
-    Ok(answered)
 }
 
 /// The method as a metric label: a closed set, whatever callers send.

@@ -105,7 +105,7 @@ impl AllowedHosts {
 }
 
 fn is_of_browser(headers: &HeaderMap) -> bool {
-    OF_BROWSERS.iter().any(|name| headers.contains_key(name))
+    headers.keys().any(|name| OF_BROWSERS.contains(name))
         || headers.get(USER_AGENT).is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
 }
 

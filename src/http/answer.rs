@@ -5,9 +5,7 @@ use super::error::{ApiError, mime};
 use super::outbox::Outgoing;
 use crate::aenv::rows::{Coding, Rendering};
 use crate::memo::{Found, ReadOptions, Source};
-use actix_web::http::header::{
-    AGE, CONTENT_ENCODING, ContentType, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
-};
+use actix_web::http::header::{AGE, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
 use tokio::time::Duration;
 
@@ -60,7 +58,7 @@ pub(super) async fn answer(request: &HttpRequest, origin: &Provenance, rendering
 pub(super) async fn answer_document(
     request: &HttpRequest,
     document: &Rendering,
-    kind: ContentType,
+    kind: HeaderValue,
     headers: &[(HeaderName, &'static str)],
 ) -> Answer {
     send(request, document, kind, |response| {
@@ -74,7 +72,7 @@ pub(super) async fn answer_document(
 async fn send(
     request: &HttpRequest,
     rendering: &Rendering,
-    kind: ContentType,
+    kind: HeaderValue,
     add_headers: impl FnOnce(&mut HttpResponseBuilder),
 ) -> Answer {
     let coding = if rendering.is_compressible() { preferred(request.headers()) } else { Coding::Identity };

@@ -7,36 +7,26 @@ use super::api::Api;
 use super::error::ApiError;
 use super::refusal::Refusal;
 use crate::credentials::{Caller, Scope, Tokens};
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::HttpMessage;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
-use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpMessage};
 
 /// Paths that need no token: they say how to ask, and nothing of the cluster.
 const OPEN: [&str; 2] = ["/", "/openapi.json"];
 
 /// Lets `request` in if no page of another site sends it and its caller may ask for it; notes who that is.
-pub(super) async fn authorize(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let api = request.app_data::<Data<Api>>().cloned().expect("every route of the API is given it");
-    if let Err(foreign) = api.allowed_hosts.check(request.method(), request.uri(), request.headers()) {
-        return Ok(request.error_response(ApiError::from(foreign)).map_into_right_body());
+pub(super) async fn authorize(request: &ServiceRequest) -> Result<(), ApiError> {
+    let api = request.app_data::<Data<Api>>().expect("every route of the API is given it");
+    api.allowed_hosts.check(request.method(), request.uri(), request.headers())?;
+    let Some(tokens) = &api.guard else { return Ok(()) };
+    let needed = scope_of(request.method());
+    if !(needed == Scope::Read && OPEN.contains(&request.path())) {
+        let caller = caller(&*tokens.current().await, request.headers(), needed)?;
+        request.extensions_mut().insert(caller);
     }
-    if let Some(tokens) = &api.guard {
-        let needed = scope_of(request.method());
-        if !(needed == Scope::Read && OPEN.contains(&request.path())) {
-            match caller(&*tokens.current().await, request.headers(), needed) {
-                Ok(caller) => _ = request.extensions_mut().insert(caller),
-                Err(refused) => return Ok(request.error_response(ApiError::from(refused)).map_into_right_body()),
-            }
-        }
-    }
-    Ok(next.call(request).await?.map_into_left_body())
+    Ok(())
 }
 
 fn scope_of(method: &Method) -> Scope {

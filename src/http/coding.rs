@@ -24,6 +24,9 @@ pub(super) fn preferred(headers: &HeaderMap) -> Coding {
     best.0
 }
 
+/// The weight of a coding that has none of its own, in thousandths.
+const WHOLE: u16 = 1000;
+
 /// Weights in thousandths; zero means: refused.
 #[derive(Default)]
 struct Accepted {
@@ -36,9 +39,10 @@ struct Accepted {
 impl Accepted {
     /// Reads `coding` or `coding;q=0.5`. A coding whose weight cannot be read is refused.
     fn enter(&mut self, entry: &str) {
-        let (coding, parameters) = entry.split_once(';').unwrap_or((entry, "q=1"));
-        let weight = weight(parameters).unwrap_or(0);
-        let coding = coding.trim();
+        let (coding, weight) = match entry.split_once(';') {
+            Some((coding, parameters)) => (coding.trim(), weight(parameters).unwrap_or(0)),
+            None => (entry.trim(), WHOLE),
+        };
         let is = |name: &str| coding.eq_ignore_ascii_case(name);
         let place = match coding {
             _ if is("gzip") || is("x-gzip") => &mut self.gzip,
@@ -70,7 +74,7 @@ fn weight(parameters: &str) -> Option<u16> {
     let part = format!("{part:0<3}").parse::<u16>().ok()?;
     match (whole, part) {
         ("0", part) => Some(part),
-        ("1", 0) => Some(1000),
+        ("1", 0) => Some(WHOLE),
         _ => None,
     }
 }

@@ -12,7 +12,8 @@ use crate::cluster::{self, Failed};
 use crate::memo;
 use crate::syntax::Faults;
 use actix_web::error::QueryPayloadError;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use tokio::time::Duration;
 
@@ -278,8 +279,8 @@ fn replace_word(text: &str, word: &str, by: &str) -> String {
 }
 
 /// The content type of every answer of the API.
-pub(super) fn mime() -> header::ContentType {
-    header::ContentType::json()
+pub(super) fn mime() -> HeaderValue {
+    HeaderValue::from_static("application/json")
 }
 
 #[cfg(test)]

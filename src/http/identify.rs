@@ -1,11 +1,9 @@
 //! Request ids: in every line of the log about a request, and in its answer.
 
 use crate::telemetry::request_context::RequestContext;
-use actix_web::Error;
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::middleware::Next;
+use std::future::Future;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -18,18 +16,30 @@ const ID_MAX: usize = 64;
 /// The most characters of a trace id that reach the log.
 const TRACE_LOGGED: usize = 200;
 
-/// Lets `request` be answered under its name: its caller's, or one that is made up.
-pub(super) async fn identify(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let headers = request.headers();
-    let id = told(headers, &REQUEST_ID).filter(|id| is_id(id)).map_or_else(made_up, str::to_owned);
-    let header = HeaderValue::from_str(&id).expect("an id is made of letters, digits and a few signs");
-    let trace = told(headers, &TRACE_ID).map(plain);
-    let mut answered = RequestContext::new(id, trace).scope(next.call(request)).await?;
-    answered.headers_mut().insert(REQUEST_ID, header);
-    Ok(answered)
+/// The names under which a request is answered.
+pub(super) struct Names {
+    context: RequestContext,
+    header: HeaderValue,
+}
+
+impl Names {
+    /// Those that its caller has given it in `headers`, or an id that is made up.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let id = told(headers, &REQUEST_ID).filter(|id| is_id(id)).map_or_else(made_up, str::to_owned);
+        let header = HeaderValue::from_str(&id).expect("an id is made of letters, digits and a few signs");
+        let trace = told(headers, &TRACE_ID).map(plain);
+        Self { context: RequestContext::new(id, trace), header }
+    }
+
+    /// `work`, done under these names.
+    pub(super) fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        self.context.clone().scope(work)
+    }
+
+    /// Sends the id with the answer.
+    pub(super) fn send(self, answered: &mut ServiceResponse) {
+        answered.headers_mut().insert(REQUEST_ID, self.header);
+    }
 }
 
 fn told<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

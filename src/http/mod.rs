@@ -7,6 +7,7 @@ mod access;
 mod allowed_hosts;
 mod answer;
 mod api;
+mod around;
 mod ask;
 mod auth;
 mod body;

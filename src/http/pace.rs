@@ -1,15 +1,14 @@
 //! Pace of a connection: the time that its caller has for each step, and the bytes that are read of it meanwhile.
 //!
-//! [`keep_pace`] tells the connection's [stream](super::stream) when a request is being answered; until then, and from the end
+//! A [`Turn`] tells the connection's [stream](super::stream) that a request is being answered; until then, and from the end
 //! of its answer on, the clock runs. The next request is begun only when the system has taken all of the answer before:
 //! unread answers would pile up in actix's buffer. Of what a caller sends ahead actix is given [one part](super::parts) at
 //! a time.
 
 use super::parts::Part;
+use actix_web::HttpRequest;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpRequest};
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -170,21 +169,6 @@ impl Pace {
     }
 }
 
-/// Stops the connection's clock while `request` is answered, and until the answer has been handed over. A request waits
-/// for the answer to the one before.
-pub(super) async fn keep_pace(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + Unpin>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let mut turn = Turn { pace: request.conn_data().cloned(), then: Phase::Idle };
-    turn.begin(Part::after(request.headers())).await;
-    let answered = next.call(request).await?;
-    if !answered.response().keep_alive() {
-        turn.then = Phase::Farewell;
-    }
-    Ok(answered.map_body(|_, body| PacedBody { body, _turn: turn }))
-}
-
 /// Tells the connection of `request` that its whole body has come.
 pub(super) fn body_has_come(request: &HttpRequest) {
     if let Some(pace) = request.conn_data::<Rc<Pace>>() {
@@ -192,22 +176,37 @@ pub(super) fn body_has_come(request: &HttpRequest) {
     }
 }
 
-/// The answering of one request. `None` where there is no connection, as in tests of handlers.
-struct Turn {
+/// The answering of one request: the connection's clock stands still until the answer has been handed over. `None` where
+/// there is no connection, as in tests of handlers.
+pub(super) struct Turn {
     pace: Option<Rc<Pace>>,
     then: Phase,
 }
 
 impl Turn {
-    /// Waits until the answer before is on its way, and then, if there is a body, has it read.
-    async fn begin(&self, next: Part) {
-        if let Some(pace) = &self.pace {
+    /// Waits until the answer to the request before is on its way, and then, if there is a body, has it read.
+    pub(super) async fn begin(request: &ServiceRequest) -> Self {
+        let turn = Self { pace: request.conn_data().cloned(), then: Phase::Idle };
+        if let Some(pace) = &turn.pace {
+            let next = Part::after(request.headers());
             pace.part.set(next);
             pace.set_busy(true);
             poll_fn(|cx| pace.poll_flushed(cx)).await;
             pace.set_busy(next == Part::HEAD);
             pace.enter(Phase::Answering);
         }
+        turn
+    }
+
+    /// Ends with the body of the answer.
+    pub(super) fn end_with<B: MessageBody + Unpin>(
+        mut self,
+        answered: ServiceResponse<B>,
+    ) -> ServiceResponse<impl MessageBody> {
+        if !answered.response().keep_alive() {
+            self.then = Phase::Farewell;
+        }
+        answered.map_body(|_, body| PacedBody { body, _turn: self })
     }
 }
 

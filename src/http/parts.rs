@@ -4,6 +4,7 @@
 //! So it is given one head at a time, and what follows when that has been taken up.
 
 use actix_web::http::header::{CONTENT_LENGTH, HeaderMap, TRANSFER_ENCODING};
+use memchr::memchr_iter;
 
 /// Most bytes of a chunked body that are given at once: its end is not known here, and a few requests may follow in them.
 const CHUNKED_PIECE: usize = 256;
@@ -29,10 +30,11 @@ pub(super) enum Line {
 }
 
 impl Line {
-    fn after(self, byte: u8) -> Self {
-        match (self, byte) {
-            (_, b'\n') => Self::Empty,
-            (Self::Empty, b'\r') => Self::Returned,
+    /// What it is when `more` of it has come.
+    fn and(self, more: &[u8]) -> Self {
+        match (self, more) {
+            (_, []) => self,
+            (Self::Empty, b"\r") => Self::Returned,
             _ => Self::Begun,
         }
     }
@@ -55,13 +57,14 @@ impl Part {
     pub(super) fn take(self, bytes: &[u8]) -> (usize, Self) {
         match self {
             Self::Head(mut line) => {
-                for (at, byte) in bytes.iter().enumerate() {
-                    if *byte == b'\n' && line != Line::Begun {
-                        return (at + 1, Self::HEAD);
+                let mut begin = 0;
+                for end in memchr_iter(b'\n', bytes) {
+                    if line.and(&bytes[begin..end]) != Line::Begun {
+                        return (end + 1, Self::HEAD);
                     }
-                    line = line.after(*byte);
+                    (begin, line) = (end + 1, Line::Empty);
                 }
-                (bytes.len(), Self::Head(line))
+                (bytes.len(), Self::Head(line.and(&bytes[begin..])))
             }
             Self::Body(missing) => {
                 let count = usize::try_from(missing).map_or(bytes.len(), |missing| missing.min(bytes.len()));

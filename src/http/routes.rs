@@ -74,18 +74,6 @@ async fn not_found() -> Result<HttpResponse, ApiError> {
 
 fn route_table() -> Vec<Route> {
     vec![
-        at("/").page(page::show_page),
-        at("/status").get(status::show_status, || {
-            Described::now("get_status", "description")
-                .summary("How this replica and the API server get along")
-                .about("Known here already: the API server is asked nothing. The page at `/` shows it.")
-                .answers(StatusCode::OK, "As it is now.", to::<ReplicaStatus<'_>>())
-        }),
-        at("/openapi.json").get(get_document, || {
-            Described::document("get_document", "description")
-                .summary("This description")
-                .ends(StatusCode::OK, any_object())
-        }),
         at("/services")
             .get(services::list_services, || {
                 Described::read("list_services", "services")
@@ -256,6 +244,18 @@ fn route_table() -> Vec<Route> {
                     .fails([StatusCode::CONFLICT])
                     .answers(StatusCode::OK, "It is gone, or about to go.", only(DELETED))
             }),
+        at("/").page(page::show_page),
+        at("/status").get(status::show_status, || {
+            Described::now("get_status", "description")
+                .summary("How this replica and the API server get along")
+                .about("Known here already: the API server is asked nothing. The page at `/` shows it.")
+                .answers(StatusCode::OK, "As it is now.", to::<ReplicaStatus<'_>>())
+        }),
+        at("/openapi.json").get(get_document, || {
+            Described::document("get_document", "description")
+                .summary("This description")
+                .ends(StatusCode::OK, any_object())
+        }),
     ]
 }
 

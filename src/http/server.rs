@@ -1,18 +1,14 @@
 //! Listeners: bound before anything is said to be ready, drained before the process ends.
 
-use super::access::log_and_count;
 use super::allowed_hosts::AllowedHosts;
 use super::api::{Api, Guard};
-use super::auth::authorize;
+use super::around::around;
 use super::health::{health_routes, metrics_routes};
-use super::identify::identify;
-use super::pace::{Patience, keep_pace};
+use super::pace::Patience;
 use super::readiness::Readiness;
-use super::retire::retire;
 use super::routes::routes;
 use super::stream::Paced;
 use super::tls::{Entrance, Wire};
-use super::warning::send_warnings;
 use super::workers::Workers;
 use crate::credentials::{CertificateFiles, Mounted};
 use crate::telemetry::metrics::Registry;
@@ -98,7 +94,7 @@ impl Listener {
     }
 }
 
-/// The API with its middleware, and `more`.
+/// The API, and `more`.
 pub fn app(
     api: Arc<Api>,
     more: Option<MoreRoutes>,
@@ -117,12 +113,7 @@ pub fn app(
         }
         routes(config);
     });
-    app.wrap(from_fn(send_warnings))
-        .wrap(from_fn(authorize))
-        .wrap(from_fn(log_and_count))
-        .wrap(from_fn(identify))
-        .wrap(from_fn(retire))
-        .wrap(from_fn(keep_pace))
+    app.wrap(from_fn(around))
 }
 
 /// Serves the API, and `more`, on `addr`: by TLS if there are `certificates`.

@@ -81,7 +81,7 @@ impl Wait {
         ask: &mut Ask,
         read: impl AsyncFn(&Ask, ReadOptions) -> Result<Found<One<InstanceRow>>, ApiError>,
     ) -> Result<Found<One<InstanceRow>>, ApiError> {
-        self.run(ask, read, |one| self.is_over(one.row().status())).await
+        Box::pin(self.run(ask, read, |one| self.is_over(one.row().status()))).await
     }
 
     /// Waits for a service.
@@ -90,7 +90,7 @@ impl Wait {
         ask: &mut Ask,
         read: impl AsyncFn(&Ask, ReadOptions) -> Result<Found<One<ServiceRow>>, ApiError>,
     ) -> Result<Found<One<ServiceRow>>, ApiError> {
-        self.run(ask, read, |one| self.is_over(one.row().status().as_str())).await
+        Box::pin(self.run(ask, read, |one| self.is_over(one.row().status().as_str()))).await
     }
 
     fn is_over(&self, state: &str) -> bool {

@@ -4,11 +4,9 @@
 use super::cut::cut;
 use crate::aenv::warnings::Warnings;
 use crate::telemetry::log_limiter::LogLimiter;
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{HeaderValue, WARNING};
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpRequest};
+use actix_web::{HttpMessage, HttpRequest};
 use std::sync::LazyLock;
 use tokio::time::Duration;
 
@@ -36,12 +34,8 @@ pub(super) fn warn(request: &HttpRequest, warnings: Warnings) {
 }
 
 /// Sends the warnings of a request with its answer, whichever that is, and logs them.
-pub(super) async fn send_warnings(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let mut answered = next.call(request).await?;
-    let Some(warnings) = answered.request().extensions_mut().remove::<Warnings>() else { return Ok(answered) };
+pub(super) fn send_warnings(answered: &mut ServiceResponse) {
+    let Some(warnings) = answered.request().extensions_mut().remove::<Warnings>() else { return };
     let headers = answered.headers_mut();
     let values = warnings.iter().filter_map(|warning| HeaderValue::try_from(header_value(&warning)).ok());
     values.for_each(|value| headers.append(WARNING, value));
@@ -51,7 +45,6 @@ pub(super) async fn send_warnings(
         let method = cut(request.method().as_str(), METHOD_LOGGED);
         log::warn!("{method} {}: {told}{more}", request.match_pattern().unwrap_or_default());
     });
-    Ok(answered)
 }
 
 /// Code, agent and quoted text. A character that a header cannot carry becomes a question mark.

@@ -122,6 +122,11 @@ pub struct Found<V> {
 }
 
 impl<V> Found<V> {
+    /// True if its successor has to be asked for.
+    pub(super) fn is_expiring(&self) -> bool {
+        self.answer.is_expiring(self.fresh_for)
+    }
+
     /// The pause before somebody who waits for a change looks again: until its successor has to be asked for or is there.
     #[must_use]
     pub fn next_look(&self) -> Duration {

@@ -96,7 +96,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
         Fut: Future<Output = Result<(V, ReadBy), E>> + Send,
     {
         if let Some(found) = self.hit(&key, options) {
-            if found.answer.is_expiring(found.fresh_for) {
+            if found.is_expiring() {
                 self.refresh_ahead(key, options.caller, fetch);
             }
             return Ok(self.counted(found));

@@ -104,6 +104,7 @@ pub(crate) const RULES: Rules = Rules {
         ("kube", &["src/cluster"]),
         ("kube_client", &["src/cluster"]),
         ("kube_core", &["src/cluster"]),
+        ("memchr", &["src/http/parts.rs"]),
         ("moka", &["src/memo/kept.rs"]),
         ("notify", &["src/reload/watch.rs"]),
         ("prometheus", &["*/metrics.rs", "src/telemetry/logger/queue.rs", "src/telemetry/process.rs"]),

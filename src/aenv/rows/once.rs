@@ -50,10 +50,15 @@ impl<T: Clone + Send + Sync + 'static> Once<T> {
         if let Some(value) = self.made() {
             return Some(value);
         }
-        let slot = &self.0;
-        if effort == Effort::Small {
-            return Some(slot.value.get_or_init(make).clone());
+        match effort {
+            Effort::Small => Some(self.0.value.get_or_init(make).clone()),
+            // Boxed, so that the future of a value that has been made stays small.
+            Effort::Large => Box::pin(self.made_apart(make)).await,
         }
+    }
+
+    async fn made_apart(&self, make: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let slot = &self.0;
         // Registered before the look at the value, so that its end is not missed.
         let ended = slot.ended.notified();
         if !slot.begun.swap(true, Ordering::AcqRel) {

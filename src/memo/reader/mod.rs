@@ -162,7 +162,12 @@ impl<O: Origin> Reader<O> {
     /// # Errors
     /// [`Error`], if they could not be had in full.
     pub async fn list(&self, filter: ListFilter, options: ReadOptions) -> Result<Found<O::Value>, Error<O::Error>> {
-        self.memo.read(Key::List(filter.clone()), options, self.list_fetch(filter, false)).await
+        let key = Key::List(filter.clone());
+        match self.memo.hit(&key, options) {
+            Some(found) if !found.is_expiring() => Ok(self.memo.counted(found)),
+            // Boxed, so that the future of an answer from memory stays small.
+            _ => Box::pin(self.memo.read(key, options, self.list_fetch(filter, false))).await,
+        }
     }
 
     /// The object `name`.
@@ -172,28 +177,38 @@ impl<O: Origin> Reader<O> {
     pub async fn get(&self, name: &ObjectName, options: ReadOptions) -> Result<Found<O::Value>, Error<O::Error>> {
         let key = Key::one(name);
         let asked = self.count_asked(name);
-        let is_absent = || !options.no_cache && self.memo.0.kept.is_absent(name.as_str());
-        if !is_absent()
+        if !self.is_absent(name, options)
             && let Some(found) = self.memo.hit(&key, options)
         {
-            if found.answer.is_expiring(found.fresh_for) && self.pays(asked, false) {
+            if found.is_expiring() && self.pays(asked, false) {
                 let list = self.list_fetch(ListFilter::default(), true);
                 self.memo.refresh_ahead(Key::everything(), options.caller, list);
             }
             return Ok(self.memo.counted(found));
         }
-        let standby = self.memo.standby(&key, options);
+        Box::pin(self.get_anew(&key, name, asked, options)).await
+    }
+
+    /// The object `name`, of which memory had no answer; `asked` names have been asked for.
+    async fn get_anew(
+        &self,
+        key: &Key,
+        name: &ObjectName,
+        asked: usize,
+        options: ReadOptions,
+    ) -> Result<Found<O::Value>, Error<O::Error>> {
+        let standby = self.memo.standby(key, options);
         let mut round = Round::Any;
         loop {
-            if round == Round::Any && is_absent() {
+            if round == Round::Any && self.is_absent(name, options) {
                 return Err(self.absent(name));
             }
             if round == Round::Any && asked >= NAMES_FOR_SIZE {
                 self.learn_size(options).await;
             }
             let arrived = Instant::now();
-            let look = self.memo.look(&key, options, &standby, |flights, start| {
-                self.board(flights, &key, name, asked, options, round, start)
+            let look = self.memo.look(key, options, &standby, |flights, start| {
+                self.board(flights, key, name, asked, options, round, start)
             });
             let Boarded { waiter, source, gathered } = match look {
                 Look::Answered(found) => return Ok(self.memo.counted(found)),
@@ -213,7 +228,7 @@ impl<O: Origin> Reader<O> {
             if !gathered {
                 return Ok(self.memo.counted(self.memo.found(answer, source)));
             }
-            if let Some(row) = answer.value.narrow(&key) {
+            if let Some(row) = answer.value.narrow(key) {
                 return Ok(self.memo.counted(self.memo.found(Arc::new(answer.with(row)), source)));
             }
             round = match answer.proves_absence() {
@@ -335,6 +350,11 @@ impl<O: Origin> Reader<O> {
     /// True if a list costs less than a read of each of `names` objects.
     fn pays(&self, names: usize, scarce: bool) -> bool {
         list_pays(names, lock(&self.gathering).size.get(), scarce, 1.0)
+    }
+
+    /// True if `name` is known not to exist, and this caller takes that from memory.
+    fn is_absent(&self, name: &ObjectName, options: ReadOptions) -> bool {
+        !options.no_cache && self.memo.0.kept.is_absent(name.as_str())
     }
 
     /// True if an absence that `answer` proves still counts.

@@ -7,7 +7,11 @@ use env_logger::fmt::Formatter;
 use env_logger::fmt::style::Style;
 use jiff::Timestamp;
 use log::Record;
+use std::fmt::Write as _;
 use std::io::{self, Write};
+
+/// Bytes for which a line has room from the beginning; most lines are shorter.
+const USUAL: usize = 256;
 
 /// Writes `record` and the end of its line into `buffer`.
 pub(super) fn write_line(buffer: &mut Formatter, record: &Record<'_>, has_colours: bool) -> io::Result<()> {
@@ -27,7 +31,8 @@ pub(super) fn line(record: &Record<'_>) -> Vec<u8> {
 fn write(out: &mut impl Write, record: &Record<'_>, style: Style) -> io::Result<()> {
     let (now, level, target) = (Timestamp::now(), record.level(), record.target());
     // In one piece: formatting into the text is a fraction of formatting into a writer.
-    let mut line = format!("[{now:.0} {style}{level:<5}{style:#} {target}] {}", record.args());
+    let mut line = String::with_capacity(USUAL);
+    write!(line, "[{now:.0} {style}{level:<5}{style:#} {target}] {}", record.args()).map_err(io::Error::other)?;
     if line.contains('\n') {
         line = line.replace('\n', "\n    ");
     }

@@ -1,0 +1,38 @@
+//! What is done around every handler, in this order. One middleware for all of it: each is a future of its own on the heap,
+//! and a request and its answer are moved through it.
+
+use super::access::log_and_count;
+use super::auth::authorize;
+use super::identify::Names;
+use super::pace::Turn;
+use super::retire::retire;
+use super::warning::send_warnings;
+use actix_web::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+use tokio::time::Instant;
+
+/// Has `request` answered by its handler, if its caller may ask for it.
+pub(super) async fn around(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let turn = Turn::begin(&request).await;
+    let names = Names::of(request.headers());
+    let mut answered = names.scope(admit(request, next)).await?;
+    names.send(&mut answered);
+    retire(&mut answered);
+    Ok(turn.end_with(answered))
+}
+
+async fn admit(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
+    let began = Instant::now();
+    let mut answered = match authorize(&request).await {
+        Ok(()) => next.call(request).await?,
+        Err(refused) => request.error_response(refused),
+    };
+    send_warnings(&mut answered);
+    log_and_count(&answered, began.elapsed());
+    Ok(answered)
+}
