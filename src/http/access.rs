@@ -28,7 +28,7 @@ pub(super) fn log_and_count(answered: &ServiceResponse, took: Duration) {
         api.metrics.request(
             route.as_deref().unwrap_or("none"),
             method_label(request.method().as_str()),
-            status.as_u16(),
+            status.as_str(),
             took,
         );
     }

@@ -5,8 +5,11 @@ use super::error::{ApiError, mime};
 use super::outbox::Outgoing;
 use crate::aenv::rows::{Coding, Rendering};
 use crate::memo::{Found, ReadOptions, Source};
-use actix_web::http::header::{AGE, CONTENT_ENCODING, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY};
-use actix_web::{HttpMessage, HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{
+    AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
+};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use tokio::time::Duration;
 
 /// Outcome of a handler.
@@ -48,8 +51,10 @@ impl Provenance {
 /// (`If-None-Match`).
 pub(super) async fn answer(request: &HttpRequest, origin: &Provenance, rendering: &Rendering) -> Answer {
     request.extensions_mut().insert(origin.source);
-    send(request, rendering, mime(), |response| {
-        response.insert_header((AGE, origin.age.as_secs())).insert_header((CACHE_STATUS, origin.cache_status()));
+    send(request, rendering, mime(), |headers| {
+        headers.insert(AGE, origin.age.as_secs().into());
+        let status = HeaderValue::try_from(origin.cache_status());
+        headers.insert(CACHE_STATUS, status.expect("it is made of letters, digits and a few signs"));
     })
     .await
 }
@@ -61,9 +66,9 @@ pub(super) async fn answer_document(
     kind: HeaderValue,
     headers: &[(HeaderName, &'static str)],
 ) -> Answer {
-    send(request, document, kind, |response| {
-        for header in headers {
-            response.insert_header(header.clone());
+    send(request, document, kind, |to| {
+        for (name, value) in headers {
+            to.insert(name.clone(), HeaderValue::from_static(value));
         }
     })
     .await
@@ -73,30 +78,36 @@ async fn send(
     request: &HttpRequest,
     rendering: &Rendering,
     kind: HeaderValue,
-    add_headers: impl FnOnce(&mut HttpResponseBuilder),
+    add_headers: impl FnOnce(&mut HeaderMap),
 ) -> Answer {
     let coding = if rendering.is_compressible() { preferred(request.headers()) } else { Coding::Identity };
     let etag = rendering.etag(coding);
     let known = knows(request.headers(), etag);
-    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    let mut response = HttpResponse::new(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
+    let headers = response.headers_mut();
     let etag = HeaderValue::from_maybe_shared(etag.clone()).expect("a tag is made of digits and letters");
-    response.insert_header((ETAG, etag));
+    headers.insert(ETAG, etag);
     if rendering.is_compressible() {
-        response.insert_header((VARY, HeaderValue::from_static("accept-encoding")));
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
     }
-    add_headers(&mut response);
+    add_headers(headers);
     if known {
-        return Ok(response.finish());
+        return Ok(response);
     }
     if coding != Coding::Identity {
-        response.insert_header((CONTENT_ENCODING, HeaderValue::from_static(coding.as_str())));
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
     }
+    headers.insert(CONTENT_TYPE, kind);
     let body = rendering.encoded(coding).await.ok_or(ApiError::NoRendering)?;
-    response.content_type(kind);
-    let length = body.len() as u64;
+    let length = body.len();
     Ok(match Outgoing::new(request, body) {
-        Ok(body) => response.no_chunking(length).body(body),
-        Err(body) => response.body(body),
+        Ok(body) => {
+            // To actix it is a stream, which would be sent in chunks.
+            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+            response.head_mut().no_chunking(true);
+            response.set_body(body).map_into_boxed_body()
+        }
+        Err(body) => response.set_body(body).map_into_boxed_body(),
     })
 }
 

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 /// `text`, or its first `most` characters and an ellipsis.
 pub(super) fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most {
+        return text.into();
+    }
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),
         None => text.into(),

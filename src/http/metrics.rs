@@ -33,8 +33,8 @@ impl Metrics {
     }
 
     /// One HTTP request. `route` is a pattern from the route table, never a path.
-    pub(super) fn request(&self, route: &str, method: &str, code: u16, took: Duration) {
-        self.requests.with_label_values(&[route, method, &code.to_string()]).inc();
+    pub(super) fn request(&self, route: &str, method: &str, code: &str, took: Duration) {
+        self.requests.with_label_values(&[route, method, code]).inc();
         self.duration.with_label_values(&[route]).observe(took.as_secs_f64());
     }
 }

@@ -7,7 +7,7 @@ use env_logger::fmt::Formatter;
 use env_logger::fmt::style::Style;
 use jiff::Timestamp;
 use log::Record;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 /// Bytes for which a line has room from the beginning; most lines are shorter.
@@ -15,24 +15,23 @@ const USUAL: usize = 256;
 
 /// Writes `record` and the end of its line into `buffer`.
 pub(super) fn write_line(buffer: &mut Formatter, record: &Record<'_>, has_colours: bool) -> io::Result<()> {
-    let style = if has_colours { buffer.default_level_style(record.level()) } else { Style::new() };
+    let style = has_colours.then(|| buffer.default_level_style(record.level()));
     write(buffer, record, style)
 }
 
 /// The line of a record that does not pass env_logger.
 pub(super) fn line(record: &Record<'_>) -> Vec<u8> {
     let mut line = Vec::new();
-    write(&mut line, record, Style::new()).expect("memory takes all writes");
+    write(&mut line, record, None).expect("memory takes all writes");
     line
 }
 
 /// Time, level, module and message, then the names of the request that it is about. Further lines of a message are
 /// indented, so that none of them passes for a record.
-fn write(out: &mut impl Write, record: &Record<'_>, style: Style) -> io::Result<()> {
-    let (now, level, target) = (Timestamp::now(), record.level(), record.target());
+fn write(out: &mut impl Write, record: &Record<'_>, style: Option<Style>) -> io::Result<()> {
     // In one piece: formatting into the text is a fraction of formatting into a writer.
     let mut line = String::with_capacity(USUAL);
-    write!(line, "[{now:.0} {style}{level:<5}{style:#} {target}] {}", record.args()).map_err(io::Error::other)?;
+    begin(&mut line, record, style).map_err(io::Error::other)?;
     if line.contains('\n') {
         line = line.replace('\n', "\n    ");
     }
@@ -41,6 +40,17 @@ fn write(out: &mut impl Write, record: &Record<'_>, style: Style) -> io::Result<
     }
     line.push('\n');
     out.write_all(line.as_bytes())
+}
+
+fn begin(line: &mut String, record: &Record<'_>, style: Option<Style>) -> fmt::Result {
+    let (now, level) = (Timestamp::now(), record.level());
+    write!(line, "[{now:.0} ")?;
+    match style {
+        Some(style) => write!(line, "{style}{level:<5}{style:#}")?,
+        None => write!(line, "{level:<5}")?,
+    }
+    line.extend([" ", record.target(), "] "]);
+    line.write_fmt(*record.args())
 }
 
 #[cfg(test)]
