@@ -7,6 +7,7 @@ use super::health::{health_routes, metrics_routes};
 use super::pace::Patience;
 use super::readiness::Readiness;
 use super::routes::routes;
+use super::send_buffer::{LARGE, SendBuffers};
 use super::stream::Paced;
 use super::tls::{Entrance, Wire};
 use super::workers::Workers;
@@ -34,9 +35,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// Time for a caller to read the last answer of its connection before that is cut.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// Bytes of its answers that the system keeps for a caller until they are read; Linux doubles it.
-const SEND_BUFFER: u32 = 64 * 1024;
 
 /// Most new connections that the system keeps until they are accepted.
 const BACKLOG: u32 = 1024;
@@ -131,6 +129,7 @@ pub(crate) fn serve_api(
     let patience =
         Patience { head: limits.header_timeout, idle: KEEP_ALIVE, farewell: FAREWELL, write: limits.write_timeout };
     let entrance = Arc::new(Entrance::new(certificates, limits.header_timeout));
+    let send_buffers = SendBuffers::new();
     let (threads, connections) = shares(limits.connections);
     let builder = Server::build();
     let drained = builder.graceful_shutdown_signal();
@@ -145,6 +144,7 @@ pub(crate) fn serve_api(
             // Each worker calls this once, in its own thread.
             workers.add();
             let (drained, entrance, readiness) = (drained.clone(), Arc::clone(&entrance), readiness.clone());
+            let send_buffers = send_buffers.clone();
             let draining = drained.clone();
             let http = HttpService::build()
                 .graceful_shutdown_signal(move || {
@@ -167,7 +167,7 @@ pub(crate) fn serve_api(
                 ));
             let accept = move |stream: TcpStream| {
                 let (draining, entrance) = (draining.clone(), Arc::clone(&entrance));
-                let readiness = readiness.clone();
+                let (readiness, send_buffer) = (readiness.clone(), send_buffers.fit(&stream));
                 async move {
                     let peer = stream.peer_addr().ok();
                     // A connection without it is slower, not wrong.
@@ -178,7 +178,7 @@ pub(crate) fn serve_api(
                         () = draining.notified() => Err(io::ErrorKind::ConnectionAborted.into()),
                     };
                     let wire = entered.map_err(DispatchError::Io)?;
-                    Ok((Paced::new(wire, patience, readiness), Protocol::Http1, peer))
+                    Ok((Paced::new(wire, patience, readiness, send_buffer), Protocol::Http1, peer))
                 }
             };
             fn_service(accept).and_then(http)
@@ -188,8 +188,8 @@ pub(crate) fn serve_api(
 
 fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Connections inherit it. Without it the system keeps up to 4 MB of answers for each caller that does not read.
-    socket.set_send_buffer_size(SEND_BUFFER)?;
+    // Connections inherit it.
+    socket.set_send_buffer_size(LARGE)?;
     // So that a restart can listen while connections of before are still in TIME_WAIT.
     socket.set_reuseaddr(true)?;
     socket.bind(addr)?;

@@ -23,6 +23,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Duration, Instant, Sleep, sleep_until};
 
 /// Longest pause between two looks at a write that makes no progress: its time gets shorter when the replica stops.
@@ -40,11 +41,18 @@ pub(super) struct Paced<S> {
     readiness: Readiness,
     /// Bytes that have been read and not been given to actix yet.
     ahead: Bytes,
+    /// Kept as long as the connection.
+    _send_buffer: Option<OwnedSemaphorePermit>,
 }
 
 impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
     /// The stream of a new connection, whose first head is due.
-    pub(super) fn new(stream: S, patience: Patience, readiness: Readiness) -> Self {
+    pub(super) fn new(
+        stream: S,
+        patience: Patience,
+        readiness: Readiness,
+        send_buffer: Option<OwnedSemaphorePermit>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             stream,
@@ -56,6 +64,7 @@ impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
             read_timer: None,
             readiness,
             ahead: Bytes::new(),
+            _send_buffer: send_buffer,
         }
     }
 
@@ -261,7 +270,7 @@ mod tests {
                 sleep(pause).await;
             }
         });
-        let mut paced = Paced::new(near, PATIENCE, Readiness::ready());
+        let mut paced = Paced::new(near, PATIENCE, Readiness::ready(), None);
         paced.pace.enter(Phase::Answering);
         let written = paced.write_all(&[b'x'; 200_000]).await;
         reader.abort();
@@ -281,7 +290,7 @@ mod tests {
     async fn little_is_read_of_what_a_caller_sends_ahead_of_its_answer() {
         let (near, mut far) = duplex(100_000);
         far.write_all(&[b'x'; 50_000]).await.unwrap();
-        let mut paced = Paced::new(near, PATIENCE, Readiness::ready());
+        let mut paced = Paced::new(near, PATIENCE, Readiness::ready(), None);
         let pace = Rc::clone(&paced.pace);
         let mut read = 0;
         let mut go_on = async |paced: &mut Paced<DuplexStream>| {
@@ -306,7 +315,7 @@ mod tests {
         let (near, mut far) = duplex(100_000);
         let all = b"GET /pods HTTP/1.1\r\nHost: x\r\n\r\n".repeat(100);
         far.write_all(&all).await.unwrap();
-        let mut paced = Paced::new(near, PATIENCE, Readiness::ready());
+        let mut paced = Paced::new(near, PATIENCE, Readiness::ready(), None);
         let mut given: Vec<u8> = Vec::new();
         while given.len() < all.len() {
             let mut some = [0; 8192];

@@ -109,7 +109,10 @@ pub(crate) const RULES: Rules = Rules {
         ("notify", &["src/reload/watch.rs"]),
         ("prometheus", &["*/metrics.rs", "src/telemetry/logger/queue.rs", "src/telemetry/process.rs"]),
         ("ring", &["src/cluster/marks.rs", "src/credentials/mod.rs"]),
-        ("rustix", &["src/app/descriptors.rs", "src/reload/file.rs", "src/telemetry/process.rs"]),
+        (
+            "rustix",
+            &["src/app/descriptors.rs", "src/http/send_buffer.rs", "src/reload/file.rs", "src/telemetry/process.rs"],
+        ),
         ("rustls", &["src/credentials/certificates.rs"]),
         ("serde_saphyr", &["src/aenv/templates", "src/syntax/value.rs"]),
         ("subtle", &["src/credentials/tokens.rs"]),
