@@ -7,8 +7,7 @@
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
-# The addresses that the loader sets are listed in 9 kB instead of 0.4 MB, which are fetched and resident.
-# It takes glibc 2.36, which both stages have.
+# Relocations in 9 kB instead of 0.4 MB, all of which is resident. It takes glibc 2.36, which both stages have.
 ENV RUSTFLAGS="-C link-arg=-Wl,-z,pack-relative-relocs"
 # The dependencies first, with stand-ins for our own sources: this layer is built again only when they change.
 COPY Cargo.toml Cargo.lock ./

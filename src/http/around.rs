@@ -1,5 +1,6 @@
-//! What is done around every handler, in this order. One middleware for all of it: each is a future of its own on the heap,
-//! and a request and its answer are moved through it.
+//! Middleware: the steps around every handler, in their order.
+//!
+//! One for all of them: each further one would be another future on the heap, through which request and answer are moved.
 
 use super::access::log_and_count;
 use super::auth::authorize;
@@ -26,6 +27,7 @@ pub(super) async fn around(
     Ok(turn.end_with(answered))
 }
 
+/// The part that is done under the request's names.
 async fn admit(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse, Error> {
     let began = Instant::now();
     let mut answered = match authorize(&request).await {

@@ -30,7 +30,7 @@ pub(super) enum Line {
 }
 
 impl Line {
-    /// What it is when `more` of it has come.
+    /// The same line once `more` of it has come.
     fn and(self, more: &[u8]) -> Self {
         match (self, more) {
             (_, []) => self,

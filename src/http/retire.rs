@@ -8,8 +8,8 @@ use actix_web::web::Data;
 /// Adds `Connection: close` (RFC 9112, section 9.6) to every answer once the replica is not ready any more, so that no
 /// caller sends its next request on a connection that is about to end.
 pub(super) fn retire(answered: &mut ServiceResponse) {
-    let api = answered.request().app_data::<Data<Api>>();
-    if api.is_some_and(|api| !api.readiness.is_ready()) {
+    let api = answered.request().app_data::<Data<Api>>().expect("every route of the API is given it");
+    if !api.readiness.is_ready() {
         answered.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
 }

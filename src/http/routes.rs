@@ -48,7 +48,7 @@ pub(super) fn is_immediate(pattern: Option<&str>) -> bool {
 
 /// Registers the table, and the answer for paths that are not in it.
 pub(super) fn routes(config: &mut ServiceConfig) {
-    // actix tries one after the other, and a name in a path costs a regular expression.
+    // actix tries one after the other, which is why the lists come first; and a name in a path costs a regular expression.
     let (named, plain): (Vec<_>, Vec<_>) = route_table().into_iter().partition(Route::has_name);
     for route in plain.into_iter().chain(named) {
         config.service(route.into_resource());

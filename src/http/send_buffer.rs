@@ -1,7 +1,8 @@
 //! Send buffers: bytes of its answers that the system keeps for a caller until they are read.
 //!
-//! The less fits, the more often a large answer is stopped and gone on with: 390 kB in a small one take a quarter more CPU.
-//! But callers who do not read keep theirs full, and there may be thousands of them. So a few connections have large ones.
+//! The less fits, the more often a large answer is stopped and gone on with: 390 kB in a small one take an eighth to a quarter
+//! more CPU. But callers who do not read keep theirs full, and there may be thousands of them. So a few connections have large
+//! ones.
 
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use std::os::fd::AsFd;

@@ -98,6 +98,7 @@ impl Wait {
     }
 
     /// Looks until the state is reached or the time is up. An outage in between is waited out: the last state is known.
+    /// Boxed by its callers, so that the future of a read without a wait stays small.
     async fn run<R>(
         &self,
         ask: &mut Ask,

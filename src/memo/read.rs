@@ -101,6 +101,16 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
             }
             return Ok(self.counted(found));
         }
+        // Boxed, so that the future of an answer from memory stays small.
+        Box::pin(self.read_anew(key, options, fetch)).await
+    }
+
+    /// The same, where memory had no answer.
+    async fn read_anew<F, Fut>(&self, key: Key, options: ReadOptions, fetch: F) -> Result<Found<V>, Error<E>>
+    where
+        F: FnOnce(Call) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(V, ReadBy), E>> + Send,
+    {
         let standby = self.standby(&key, options);
         let look = self.look(&key, options, &standby, |flights, start| {
             Self::join(flights.get(&key), |flight| self.serves(flight, &key, !options.takes(flight.age())))

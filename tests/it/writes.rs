@@ -36,6 +36,9 @@ on_every_cluster! {
 /// Keys that make the memory longer than any test.
 const REMEMBER: [(&str, &str); 2] = [("memo.list_ttl_ms", "3600000"), ("memo.get_ttl_ms", "3600000")];
 
+/// A held answer is soon given up.
+const HASTY: (&str, &str) = ("kubernetes.read_timeout_ms", "2000");
+
 /// Bounds every wait.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -459,11 +462,21 @@ async fn begun(
 
 #[tokio::test]
 async fn a_list_that_began_before_a_write_does_not_bring_the_old_state_back() {
+    write_beside_a_list(false).await;
+}
+
+#[tokio::test]
+async fn a_list_that_began_before_a_write_and_lands_while_another_waits_does_not_either() {
+    write_beside_a_list(true).await;
+}
+
+/// Writes while the answer to a list is held, and then lists: until the held answer is given up, or has `landed`.
+async fn write_beside_a_list(landed: bool) {
     for (verb, write) in [("post", "create"), ("put", "update"), ("delete", "delete")] {
         let (server, cluster) = sandboxed::start().await;
         seed::deployment("tides-live").env("tides").replicas(1).create(&cluster).await;
         seed::service("tides-live", 7443).create(&cluster).await;
-        let controller = Controller::with(&cluster, &REMEMBER).await;
+        let controller = Controller::with(&cluster, &[REMEMBER[0], REMEMBER[1], HASTY]).await;
         hold(&server, "list", "deployments");
         let early = begun(&server, &controller, "/services").await;
         let answer = match verb {
@@ -476,7 +489,10 @@ async fn a_list_that_began_before_a_write_does_not_bring_the_old_state_back() {
             let rows = rows.as_array().unwrap().iter();
             rows.map(|row| (row["id"].as_str().unwrap().to_owned(), row["replicas"].as_u64().unwrap())).collect()
         };
-        let state = async || replicas(&controller.get("/services").await.body["data"]);
+        let state = async || {
+            let answer = timeout(PATIENCE, controller.get("/services")).await;
+            replicas(&answer.expect("it waits for none that began before").body["data"])
+        };
         let before = BTreeMap::from([("tides-live".to_owned(), 1)]);
         let expected = match verb {
             "post" => BTreeMap::from([("tides-live".to_owned(), 1), ("tides-two".to_owned(), 1)]),
@@ -485,11 +501,14 @@ async fn a_list_that_began_before_a_write_does_not_bring_the_old_state_back() {
         };
         assert!(!early.is_finished(), "{write}");
         let release = async {
-            sleep(Duration::from_millis(100)).await;
-            server.set_faults(Faults::default());
+            if landed {
+                sleep(Duration::from_millis(100)).await;
+                server.set_faults(Faults::default());
+            }
         };
         let (later, ()) = tokio::join!(state(), release);
-        assert_eq!(later, expected, "{write}, asked for while that list was under way");
+        assert_eq!(later, expected, "{write}, with a list under way");
+        server.set_faults(Faults::default());
         let seen = replicas(&early.await.unwrap().body["data"]);
         assert!(seen == before || seen == expected, "{write}: it asked before, and sees either state: {seen:?}");
         assert_eq!(state().await, expected, "{write}, with that list landed");

@@ -162,12 +162,7 @@ impl<O: Origin> Reader<O> {
     /// # Errors
     /// [`Error`], if they could not be had in full.
     pub async fn list(&self, filter: ListFilter, options: ReadOptions) -> Result<Found<O::Value>, Error<O::Error>> {
-        let key = Key::List(filter.clone());
-        match self.memo.hit(&key, options) {
-            Some(found) if !found.is_expiring() => Ok(self.memo.counted(found)),
-            // Boxed, so that the future of an answer from memory stays small.
-            _ => Box::pin(self.memo.read(key, options, self.list_fetch(filter, false))).await,
-        }
+        self.memo.read(Key::List(filter.clone()), options, self.list_fetch(filter, false)).await
     }
 
     /// The object `name`.
@@ -186,6 +181,7 @@ impl<O: Origin> Reader<O> {
             }
             return Ok(self.memo.counted(found));
         }
+        // Boxed, as in `Memo::read`.
         Box::pin(self.get_anew(&key, name, asked, options)).await
     }
 

@@ -42,6 +42,7 @@ fn write(out: &mut impl Write, record: &Record<'_>, style: Option<Style>) -> io:
     out.write_all(line.as_bytes())
 }
 
+/// Writes all but the names of the request, as it is.
 fn begin(line: &mut String, record: &Record<'_>, style: Option<Style>) -> fmt::Result {
     let (now, level) = (Timestamp::now(), record.level());
     write!(line, "[{now:.0} ")?;
