@@ -143,6 +143,8 @@ pub(crate) fn serve_api(
         .listen("api", listener.into_std()?, move || {
             // Each worker calls this once, in its own thread.
             workers.add();
+            #[cfg(target_os = "linux")]
+            super::scheduling::interrupt_nobody();
             let (drained, entrance, readiness) = (drained.clone(), Arc::clone(&entrance), readiness.clone());
             let send_buffers = send_buffers.clone();
             let draining = drained.clone();
