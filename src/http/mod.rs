@@ -34,8 +34,6 @@ mod replica;
 mod retire;
 mod route;
 mod routes;
-#[cfg(target_os = "linux")]
-mod scheduling;
 mod send_buffer;
 pub(crate) mod server;
 mod services;

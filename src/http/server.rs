@@ -143,8 +143,6 @@ pub(crate) fn serve_api(
         .listen("api", listener.into_std()?, move || {
             // Each worker calls this once, in its own thread.
             workers.add();
-            #[cfg(target_os = "linux")]
-            super::scheduling::interrupt_nobody();
             let (drained, entrance, readiness) = (drained.clone(), Arc::clone(&entrance), readiness.clone());
             let send_buffers = send_buffers.clone();
             let draining = drained.clone();
@@ -172,8 +170,6 @@ pub(crate) fn serve_api(
                 let (readiness, send_buffer) = (readiness.clone(), send_buffers.fit(&stream));
                 async move {
                     let peer = stream.peer_addr().ok();
-                    // A connection without it is slower, not wrong.
-                    let _ = stream.set_nodelay(true);
                     let entered = tokio::select! {
                         entered = entrance.pass(stream) => entered,
                         // Nobody has asked anything yet, so nothing is lost.
@@ -190,8 +186,9 @@ pub(crate) fn serve_api(
 
 fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // Connections inherit it.
+    // Connections inherit both.
     socket.set_send_buffer_size(LARGE)?;
+    socket.set_nodelay(true)?;
     // So that a restart can listen while connections of before are still in TIME_WAIT.
     socket.set_reuseaddr(true)?;
     socket.bind(addr)?;
@@ -227,4 +224,19 @@ pub(crate) fn serve_metrics(
     });
     let server = server.workers(1).disable_signals().bind(addr)?;
     Listener::start(server.addrs(), server.run())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::sockopt::socket_send_buffer_size;
+
+    #[tokio::test]
+    async fn connections_inherit_what_the_listener_is_set_to() {
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let _caller = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        assert!(stream.nodelay().unwrap());
+        assert!(socket_send_buffer_size(&stream).unwrap() >= LARGE as usize);
+    }
 }
