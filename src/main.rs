@@ -103,9 +103,6 @@ fn refuse_unknown(unused: &UnusedFlags) -> bool {
 }
 
 fn run(command: Command, settings: &Settings, tuner: Tuner) -> Result<ExitCode, Box<dyn std::error::Error>> {
-    // Its threads inherit it.
-    #[cfg(target_os = "linux")]
-    app::scheduling::interrupt_nobody();
     let runtime = Runtime::new()?;
     let outcome = runtime.block_on(async {
         match command {

@@ -10,8 +10,6 @@ mod namespace;
 pub mod reload;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
-#[cfg(target_os = "linux")]
-pub mod scheduling;
 pub mod sweep;
 mod tuning;
 

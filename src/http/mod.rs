@@ -34,6 +34,7 @@ mod replica;
 mod retire;
 mod route;
 mod routes;
+mod scheduling;
 mod send_buffer;
 pub(crate) mod server;
 mod services;

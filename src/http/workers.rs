@@ -4,13 +4,14 @@
 //! replica is ready has crashed.
 
 use super::readiness::Readiness;
+use super::scheduling::Scheduling;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::{Duration, Instant, sleep};
 
-/// Period in which a worker shows that it runs.
-const BEAT: Duration = Duration::from_secs(1);
+/// Period in which a worker shows that it runs, and is scheduled by how busy it is.
+const BEAT: Duration = Duration::from_millis(100);
 
 /// The longest time that a worker may take for that. A busy one is late by milliseconds.
 const MAX_SILENCE: Duration = Duration::from_secs(10);
@@ -40,8 +41,10 @@ impl Workers {
         let beat = Arc::new(AtomicU64::new(self.now()));
         self.beats().push(Arc::clone(&beat));
         let heart = Heart { workers: self.clone(), beat };
+        let mut scheduling = Scheduling::of_this_worker();
         tokio::task::spawn_local(async move {
             loop {
+                scheduling.follow_load();
                 heart.beat.store(heart.workers.now(), Ordering::Relaxed);
                 sleep(BEAT).await;
             }

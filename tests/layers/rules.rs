@@ -113,7 +113,7 @@ pub(crate) const RULES: Rules = Rules {
             "rustix",
             &[
                 "src/app/descriptors.rs",
-                "src/app/scheduling.rs",
+                "src/http/scheduling.rs",
                 "src/http/send_buffer.rs",
                 "src/http/server.rs",
                 "src/reload/file.rs",
@@ -123,7 +123,7 @@ pub(crate) const RULES: Rules = Rules {
         ("rustls", &["src/credentials/certificates.rs"]),
         ("serde_saphyr", &["src/aenv/templates", "src/syntax/value.rs"]),
         ("subtle", &["src/credentials/tokens.rs"]),
-        ("thread_priority", &["src/app/scheduling.rs"]),
+        ("thread_priority", &["src/http/scheduling.rs"]),
         ("tokio_rustls", &["src/http/tls.rs"]),
         ("utoipa", &["src/http", "src/aenv"]),
         ("uuid", &["src/call/ambient.rs", "src/cluster/marks.rs"]),
