@@ -282,6 +282,9 @@ async fn killed(operation: Operation, number: usize, carried_out: bool) -> Optio
     assert_eq!(scene.left(&operation).await, "all is done", "{} asked again: {again:?}", operation.name);
     assert!(scene.server.calls().total > 0);
     let Call { verb, resource } = call;
+    // Of the two that are read side by side, either may be the first.
+    let reads_both = verb == "get" && ["deployments", "services"].contains(&&*resource);
+    let resource = if reads_both { "deployments and services" } else { &*resource };
     let when = if carried_out { "after" } else { "before" };
     let place = format!("{} of a service: {when} call {number}, {verb} {resource}", operation.name);
     Some(Killed { killed: place, left, again: again.status.as_u16().to_string() })
