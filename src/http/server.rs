@@ -229,14 +229,12 @@ pub(crate) fn serve_metrics(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::net::sockopt::socket_send_buffer_size;
 
     #[tokio::test]
-    async fn connections_inherit_what_the_listener_is_set_to() {
+    async fn connections_inherit_that_nothing_waits_to_be_sent_with_more() {
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let _caller = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         assert!(stream.nodelay().unwrap());
-        assert!(socket_send_buffer_size(&stream).unwrap() >= LARGE as usize);
     }
 }

@@ -115,7 +115,6 @@ pub(crate) const RULES: Rules = Rules {
                 "src/app/descriptors.rs",
                 "src/http/scheduling.rs",
                 "src/http/send_buffer.rs",
-                "src/http/server.rs",
                 "src/reload/file.rs",
                 "src/telemetry/process.rs",
             ],
