@@ -20,7 +20,7 @@ enum Policy {
 
 /// The scheduling of one worker.
 pub(super) struct Scheduling {
-    /// `None`: somebody has chosen a nice value for the process, and it stays with the usual policy.
+    /// `None`: somebody has chosen a nice value or a policy for the process, and both stay as they are.
     policy: Option<Policy>,
     load: RuntimeMetrics,
     /// The time that it had worked for when its load was last looked at.
@@ -31,7 +31,7 @@ pub(super) struct Scheduling {
 impl Scheduling {
     /// That of the worker whose thread and runtime this is called in.
     pub(super) fn of_this_worker() -> Self {
-        let policy = (getpriority_process(None) == Ok(0)).then_some(Policy::Usual);
+        let policy = current().filter(|policy| *policy == Policy::Usual && getpriority_process(None) == Ok(0));
         let load = Handle::current().metrics();
         Self { policy, worked: load.worker_total_busy_duration(0), load, looked: Instant::now() }
     }
@@ -47,6 +47,17 @@ impl Scheduling {
             *policy = fit;
             set(fit);
         }
+    }
+}
+
+/// The policy that the system has this thread under. `None`: another one.
+#[cfg(target_os = "linux")]
+fn current() -> Option<Policy> {
+    use thread_priority::{NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy};
+    match thread_schedule_policy() {
+        Ok(ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other)) => Some(Policy::Usual),
+        Ok(ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch)) => Some(Policy::Batches),
+        _ => None,
     }
 }
 
@@ -67,25 +78,20 @@ fn set(policy: Policy) {
     let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Crossplatform(nice), policy);
 }
 
-/// Other systems have no such policy.
+/// Other systems have no such policies.
+#[cfg(not(target_os = "linux"))]
+fn current() -> Option<Policy> {
+    None
+}
+
 #[cfg(not(target_os = "linux"))]
 fn set(_: Policy) {}
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-    use thread_priority::{NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy};
     use tokio::task::yield_now;
     use tokio::time::sleep;
-
-    /// The policy that the system has this thread under.
-    fn in_effect() -> Policy {
-        match thread_schedule_policy() {
-            Ok(ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other)) => Policy::Usual,
-            Ok(ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Batch)) => Policy::Batches,
-            other => panic!("{other:?}"),
-        }
-    }
 
     /// Works for some milliseconds.
     async fn work() {
@@ -107,7 +113,7 @@ mod tests {
                     Policy::Usual => sleep(Duration::from_millis(20)).await,
                 }
                 scheduling.follow_load();
-                if in_effect() == policy {
+                if current() == Some(policy) {
                     return true;
                 }
             }
