@@ -3,10 +3,12 @@
 use super::api::Api;
 use super::cut::cut;
 use super::error::ApiError;
+use super::metrics::Metrics;
 use super::routes::is_immediate;
 use crate::memo::Source;
 use actix_web::HttpMessage;
 use actix_web::dev::ServiceResponse;
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use tokio::time::Duration;
 
@@ -19,29 +21,43 @@ const METHOD_LOGGED: usize = 20;
 /// The same of the reason of a failure.
 const WHY_LOGGED: usize = 500;
 
-/// Logs method, path, status, milliseconds and source of a request that `took` so long, and why it failed if it did.
-pub(super) fn log_and_count(answered: &ServiceResponse, took: Duration) {
+/// A request, as its line and its count have it.
+pub(super) struct Asked<'a> {
+    /// Its pattern in the route table. `None`: it has none.
+    pub(super) route: Option<&'a str>,
+    pub(super) method: &'a str,
+    pub(super) path: &'a str,
+}
+
+/// Logs and counts a request that `took` so long.
+pub(super) fn log_and_count_answer(answered: &ServiceResponse, took: Duration) {
     let (request, response) = (answered.request(), answered.response());
-    let status = response.status();
+    let api = request.app_data::<Data<Api>>().expect("every route of the API is given it");
     let route = request.match_pattern();
-    if let Some(api) = request.app_data::<Data<Api>>() {
-        api.metrics.request(
-            route.as_deref().unwrap_or("none"),
-            method_label(request.method().as_str()),
-            status.as_str(),
-            took,
-        );
-    }
-    let source = request.extensions().get::<Source>().map_or("-", |source| source.as_str());
+    let asked = Asked { route: route.as_deref(), method: request.method().as_str(), path: request.uri().path() };
+    let source = request.extensions().get::<Source>().copied();
     let why = response.error().and_then(|error| error.as_error::<ApiError>()).map(ToString::to_string);
-    let why = why.as_deref().map(|why| cut(why, WHY_LOGGED));
+    log_and_count(&api.metrics, &asked, response.status(), source, why.as_deref(), took);
+}
+
+/// Logs method, path, status, milliseconds and source of a request that `took` so long, and why it failed if it did.
+pub(super) fn log_and_count(
+    metrics: &Metrics,
+    asked: &Asked<'_>,
+    status: StatusCode,
+    source: Option<Source>,
+    why: Option<&str>,
+    took: Duration,
+) {
+    metrics.request(asked.route.unwrap_or("none"), method_label(asked.method), status.as_str(), took);
     let level = match status {
         status if status.is_server_error() => log::Level::Warn,
-        _ if is_immediate(route.as_deref()) => log::Level::Debug,
+        _ if is_immediate(asked.route) => log::Level::Debug,
         _ => log::Level::Info,
     };
-    let method = &*cut(request.method().as_str(), METHOD_LOGGED);
-    let path = &*cut(request.uri().path(), PATH_LOGGED);
+    let source = source.map_or("-", Source::as_str);
+    let why = why.map(|why| cut(why, WHY_LOGGED));
+    let (method, path) = (&*cut(asked.method, METHOD_LOGGED), &*cut(asked.path, PATH_LOGGED));
     let (status, ms) = (status.as_u16(), took.as_secs_f64() * 1e3);
     // In whole numbers: a float takes longer to format.
     let (whole, tenth) = (took.as_secs() * 1000 + u64::from(took.subsec_millis()), took.subsec_micros() / 100 % 10);

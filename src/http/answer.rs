@@ -10,6 +10,7 @@ use actix_web::http::header::{
     AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
 };
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use bytes::Bytes;
 use tokio::time::Duration;
 
 /// Outcome of a handler.
@@ -32,6 +33,17 @@ impl Provenance {
         Self { source, no_cache: options.no_cache, age: found.answer.age(), fresh_for }
     }
 
+    /// Where the answer came from.
+    pub(super) fn source(&self) -> Source {
+        self.source
+    }
+
+    fn tell(&self, headers: &mut HeaderMap) {
+        headers.insert(AGE, self.age.as_secs().into());
+        let status = HeaderValue::try_from(self.cache_status());
+        headers.insert(CACHE_STATUS, status.expect("it is made of letters, digits and a few signs"));
+    }
+
     /// `Cache-Status` (RFC 9211): whether the answer came from memory, and if not, why it had to be fetched. An answer
     /// that stands in for one that cannot be had says both: `hit; fwd=stale`.
     fn cache_status(&self) -> String {
@@ -47,16 +59,67 @@ impl Provenance {
     }
 }
 
+/// How a caller takes its answer.
+pub(super) struct Wish {
+    coding: Coding,
+    /// The entity tags of what it has already (`If-None-Match`).
+    known: Vec<HeaderValue>,
+}
+
+impl Wish {
+    /// As it says in `headers`.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self { coding: preferred(headers), known: headers.get_all(IF_NONE_MATCH).cloned().collect() }
+    }
+
+    /// The answer that shows `rendering`, without a body; with the coding in which that is sent, unless the caller has it.
+    fn begin(
+        &self,
+        rendering: &Rendering,
+        kind: HeaderValue,
+        add_headers: impl FnOnce(&mut HeaderMap),
+    ) -> (HttpResponse, Option<Coding>) {
+        let coding = if rendering.is_compressible() { self.coding } else { Coding::Identity };
+        let etag = rendering.etag(coding);
+        let is_known = self.known.iter().any(|tags| names(tags, etag));
+        let mut response = HttpResponse::new(if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
+        let headers = response.headers_mut();
+        let etag = HeaderValue::from_maybe_shared(etag.clone()).expect("a tag is made of digits and letters");
+        headers.insert(ETAG, etag);
+        if rendering.is_compressible() {
+            headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        }
+        add_headers(headers);
+        if is_known {
+            return (response, None);
+        }
+        if coding != Coding::Identity {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
+        }
+        headers.insert(CONTENT_TYPE, kind);
+        (response, Some(coding))
+    }
+}
+
 /// An answer about objects with its `Age` in seconds (RFC 9111, section 5.1), or 304 if the caller has it already
 /// (`If-None-Match`).
 pub(super) async fn answer(request: &HttpRequest, origin: &Provenance, rendering: &Rendering) -> Answer {
     request.extensions_mut().insert(origin.source);
-    send(request, rendering, mime(), |headers| {
-        headers.insert(AGE, origin.age.as_secs().into());
-        let status = HeaderValue::try_from(origin.cache_status());
-        headers.insert(CACHE_STATUS, status.expect("it is made of letters, digits and a few signs"));
-    })
-    .await
+    send(request, rendering, mime(), |headers| origin.tell(headers)).await
+}
+
+/// The same answer and its body, apart; 304 has none. `None`: something has to be made first.
+pub(super) fn answer_at_hand(
+    wish: &Wish,
+    origin: &Provenance,
+    rendering: &Rendering,
+) -> Option<(HttpResponse, Option<Bytes>)> {
+    let (response, coding) = wish.begin(rendering, mime(), |headers| origin.tell(headers));
+    let body = match coding {
+        Some(coding) => Some(rendering.at_hand(coding)?),
+        None => None,
+    };
+    Some((response, body))
 }
 
 /// A document that stays as it is, or 304 if the caller has it already.
@@ -80,24 +143,8 @@ async fn send(
     kind: HeaderValue,
     add_headers: impl FnOnce(&mut HeaderMap),
 ) -> Answer {
-    let coding = if rendering.is_compressible() { preferred(request.headers()) } else { Coding::Identity };
-    let etag = rendering.etag(coding);
-    let known = knows(request.headers(), etag);
-    let mut response = HttpResponse::new(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
-    let headers = response.headers_mut();
-    let etag = HeaderValue::from_maybe_shared(etag.clone()).expect("a tag is made of digits and letters");
-    headers.insert(ETAG, etag);
-    if rendering.is_compressible() {
-        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-    }
-    add_headers(headers);
-    if known {
-        return Ok(response);
-    }
-    if coding != Coding::Identity {
-        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
-    }
-    headers.insert(CONTENT_TYPE, kind);
+    let (mut response, coding) = Wish::of(request.headers()).begin(rendering, kind, add_headers);
+    let Some(coding) = coding else { return Ok(response) };
     let body = rendering.encoded(coding).await.ok_or(ApiError::NoRendering)?;
     let length = body.len();
     Ok(match Outgoing::new(request, body) {
@@ -109,11 +156,6 @@ async fn send(
         }
         Err(body) => response.set_body(body).map_into_boxed_body(),
     })
-}
-
-/// True if the caller has what bears this entity tag already.
-fn knows(headers: &HeaderMap, etag: &[u8]) -> bool {
-    headers.get_all(IF_NONE_MATCH).any(|tags| names(tags, etag))
 }
 
 /// Weak comparison (RFC 9110, section 8.8.3.2).

@@ -2,9 +2,9 @@
 //!
 //! One for all of them: each further one would be another future on the heap, through which request and answer are moved.
 
-use super::access::log_and_count;
+use super::access::log_and_count_answer;
 use super::auth::authorize;
-use super::identify::Names;
+use super::identify::Told;
 use super::pace::Turn;
 use super::retire::retire;
 use super::warning::send_warnings;
@@ -20,9 +20,9 @@ pub(super) async fn around(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let turn = Turn::begin(&request).await;
-    let names = Names::of(request.headers());
+    let names = Told::of(request.headers()).names();
     let mut answered = names.scope(admit(request, next)).await?;
-    names.send(&mut answered);
+    names.send(answered.headers_mut());
     retire(&mut answered);
     Ok(turn.end_with(answered))
 }
@@ -35,6 +35,6 @@ async fn admit(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceRe
         Err(refused) => request.error_response(refused),
     };
     send_warnings(&mut answered);
-    log_and_count(&answered, began.elapsed());
+    log_and_count_answer(&answered, began.elapsed());
     Ok(answered)
 }

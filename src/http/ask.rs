@@ -1,5 +1,6 @@
 //! A request as handlers see it: what they work with, how its caller asks, and how it is answered.
 
+use super::again::{Question, Shown};
 pub(super) use super::answer::Answer;
 use super::answer::{Provenance, answer};
 use super::api::Api;
@@ -7,6 +8,7 @@ use super::body::Body;
 use super::caller::caller_key;
 use super::error::ApiError;
 use super::pace::body_has_come;
+use super::repeat::Repeats;
 use super::waiting::Place;
 use super::warning::warn;
 use crate::aenv::rows::{ListShape, One, OneShape, Row, Rows};
@@ -20,6 +22,7 @@ use actix_web::web::{Data, Payload};
 use actix_web::{FromRequest, HttpRequest};
 use std::cell::OnceCell;
 use std::future::{Ready, ready};
+use std::rc::Rc;
 use tokio::time::{Duration, Instant};
 
 /// A request to the API.
@@ -42,6 +45,16 @@ impl Ask {
     /// The answer that shows one object.
     pub(super) async fn show_one<R: Row>(&self, found: &Found<One<R>>, shape: OneShape) -> Answer {
         answer(&self.http, &Provenance::of(found, self.options), &found.answer.value.render(shape)).await
+    }
+
+    /// Has the same request answered with what `find` finds at hand, when its caller repeats it on its connection.
+    pub(super) fn answer_again(&self, find: impl Fn(&Api, ReadOptions) -> Option<Shown> + 'static) {
+        if let Some(repeats) = self.http.conn_data::<Rc<Repeats>>()
+            && repeats.compares()
+            && let Some(question) = Question::of(&self.http, &self.api, self.options)
+        {
+            repeats.keep(Box::new(move || question.answer(&find)));
+        }
     }
 
     /// Adds warnings to the answer, whichever it will be.

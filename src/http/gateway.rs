@@ -17,9 +17,7 @@ use actix_web::web::{Path, Payload};
 pub(super) const DELETED: &str = "Deleted successfully";
 
 pub(super) async fn list_services(ask: Ask, env: Path<String>, query: Query<ServicesQuery>) -> Answer {
-    let filter = in_env(query.filter()?, &env)?;
-    let found = ask.api.services.list_services(filter, query.status()?, ask.options).await?;
-    ask.show_list(&found, ListShape::Gateway).await
+    services::show_list(&ask, in_env(query.filter()?, &env)?, query.status()?, ListShape::Gateway).await
 }
 
 pub(super) async fn get_service(ask: Ask, id: Path<String>, query: Query<WaitQuery>) -> Answer {
@@ -27,13 +25,12 @@ pub(super) async fn get_service(ask: Ask, id: Path<String>, query: Query<WaitQue
 }
 
 pub(super) async fn list_instances(ask: Ask, env: Path<String>, query: Query<PodsQuery>) -> Answer {
-    let filter = in_env(query.filter()?, &env)?;
-    ask.show_list(&pods::find(&ask, filter, query.expired(&ask)).await?, ListShape::Gateway).await
+    pods::show_list(&ask, in_env(query.filter()?, &env)?, query.expired(&ask), ListShape::Gateway).await
 }
 
 /// The SDK asks here for the instances of all environments, and unlike everywhere else it expects an object.
 pub(super) async fn page_instances(ask: Ask, query: Query<PodsQuery>) -> Answer {
-    ask.show_list(&pods::find(&ask, query.filter()?, query.expired(&ask)).await?, ListShape::GatewayPage).await
+    pods::show_list(&ask, query.filter()?, query.expired(&ask), ListShape::GatewayPage).await
 }
 
 pub(super) async fn get_instance(ask: Ask, id: Path<String>, query: Query<WaitQuery>) -> Answer {

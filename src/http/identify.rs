@@ -1,7 +1,6 @@
 //! Request ids: in every line of the log about a request, and in its answer.
 
 use crate::telemetry::request_context::RequestContext;
-use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use std::future::Future;
 
@@ -16,6 +15,27 @@ const ID_MAX: usize = 64;
 /// The most characters of a trace id that reach the log.
 const TRACE_LOGGED: usize = 200;
 
+/// What a caller calls its request.
+pub(super) struct Told {
+    id: Option<String>,
+    trace: Option<String>,
+}
+
+impl Told {
+    /// As it says in `headers`.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let id = told(headers, &REQUEST_ID).filter(|id| is_id(id)).map(str::to_owned);
+        Self { id, trace: told(headers, &TRACE_ID).map(plain) }
+    }
+
+    /// The names under which it is answered, with an id that is made up if it has none.
+    pub(super) fn names(&self) -> Names {
+        let id = self.id.clone().unwrap_or_else(made_up);
+        let header = HeaderValue::from_str(&id).expect("an id is made of letters, digits and a few signs");
+        Names { context: RequestContext::new(id, self.trace.clone()), header }
+    }
+}
+
 /// The names under which a request is answered.
 pub(super) struct Names {
     context: RequestContext,
@@ -23,22 +43,19 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Those that its caller has given it in `headers`, or an id that is made up.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let id = told(headers, &REQUEST_ID).filter(|id| is_id(id)).map_or_else(made_up, str::to_owned);
-        let header = HeaderValue::from_str(&id).expect("an id is made of letters, digits and a few signs");
-        let trace = told(headers, &TRACE_ID).map(plain);
-        Self { context: RequestContext::new(id, trace), header }
-    }
-
     /// `work`, done under these names.
     pub(super) fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
         self.context.clone().scope(work)
     }
 
+    /// The same, where nothing is waited for.
+    pub(super) fn sync_scope<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.context.clone().sync_scope(work)
+    }
+
     /// Sends the id with the answer.
-    pub(super) fn send(self, answered: &mut ServiceResponse) {
-        answered.headers_mut().insert(REQUEST_ID, self.header);
+    pub(super) fn send(self, headers: &mut HeaderMap) {
+        headers.insert(REQUEST_ID, self.header);
     }
 }
 

@@ -4,6 +4,7 @@
 //! `instances`, and render; they decide nothing else. Status codes are known to [`error`] alone.
 
 mod access;
+mod again;
 mod allowed_hosts;
 mod answer;
 mod api;
@@ -30,6 +31,7 @@ mod query;
 mod readiness;
 mod reading;
 mod refusal;
+mod repeat;
 mod replica;
 mod retire;
 mod route;

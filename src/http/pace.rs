@@ -81,6 +81,12 @@ impl Pace {
         self.phase.get().0
     }
 
+    /// True if nothing of the next request has come, and all of the answer before it is with the system.
+    pub(super) fn is_between_requests(&self) -> bool {
+        let is_idle = matches!(self.phase(), Phase::Idle) && !self.busy.get() && !self.unflushed.get();
+        is_idle && self.part.get() == Part::HEAD
+    }
+
     pub(super) fn has_unflushed(&self) -> bool {
         self.unflushed.get()
     }

@@ -23,6 +23,8 @@ pub(super) enum Part {
 /// Progress of the present line of a head. A line may end without a carriage return (RFC 9112, section 2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line {
+    /// The first of a head, of which nothing has come.
+    First,
     Empty,
     /// Nothing but a carriage return.
     Returned,
@@ -42,7 +44,7 @@ impl Line {
 
 impl Part {
     /// The head of a request.
-    pub(super) const HEAD: Self = Self::Head(Line::Begun);
+    pub(super) const HEAD: Self = Self::Head(Line::First);
 
     /// The part that follows a head with these `headers`.
     pub(super) fn after(headers: &HeaderMap) -> Self {
@@ -59,7 +61,7 @@ impl Part {
             Self::Head(mut line) => {
                 let mut begin = 0;
                 for end in memchr_iter(b'\n', bytes) {
-                    if line.and(&bytes[begin..end]) != Line::Begun {
+                    if matches!(line.and(&bytes[begin..end]), Line::Empty | Line::Returned) {
                         return (end + 1, Self::HEAD);
                     }
                     (begin, line) = (end + 1, Line::Empty);

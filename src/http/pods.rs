@@ -1,5 +1,6 @@
 //! `/pods`: environment instances, for `api-service`.
 
+use super::again::Shown;
 use super::ask::{Answer, Ask};
 use super::error::ApiError;
 use super::query::{NoQuery, PodsQuery, Query, object_name};
@@ -8,14 +9,24 @@ use super::write::{Write, created, done, idempotency_key};
 use crate::aenv::environment::{Document, InstanceSpec, Source};
 use crate::aenv::instances::InstanceRow;
 use crate::aenv::once_only::Created;
-use crate::aenv::rows::{ListShape, One, OneShape, Rows};
-use crate::memo::Found;
+use crate::aenv::rows::{ListShape, One, OneShape};
 use crate::syntax::{ListFilter, ObjectName};
 use actix_web::http::StatusCode;
 use actix_web::web::{Path, Payload};
 
 pub(super) async fn list_pods(ask: Ask, query: Query<PodsQuery>) -> Answer {
-    ask.show_list(&find(&ask, query.filter()?, query.expired(&ask)).await?, ListShape::Items).await
+    show_list(&ask, query.filter()?, query.expired(&ask), ListShape::Items).await
+}
+
+/// Shows the instances that `filter` asks for, or only those of them that have expired.
+pub(super) async fn show_list(ask: &Ask, filter: ListFilter, expired: bool, shape: ListShape) -> Answer {
+    let instances = &ask.api.instances;
+    if expired {
+        return ask.show_list(&instances.list_expired_instances(filter, ask.options).await?, shape).await;
+    }
+    let answer = ask.show_list(&instances.list_instances(filter.clone(), ask.options).await?, shape).await;
+    ask.answer_again(move |api, options| Shown::list(&api.instances.list_at_hand(&filter, options)?, options, shape));
+    answer
 }
 
 pub(super) async fn get_pod(ask: Ask, name: Path<String>, query: Query<WaitQuery>) -> Answer {
@@ -26,7 +37,13 @@ pub(super) async fn get_pod(ask: Ask, name: Path<String>, query: Query<WaitQuery
 pub(super) async fn show(mut ask: Ask, name: ObjectName, query: &WaitQuery, shape: OneShape) -> Answer {
     let read = async |ask: &Ask, options| Ok(ask.api.instances.get_instance(name.clone(), options).await?);
     match Wait::for_instance(&ask, query)? {
-        None => ask.show_one(&read(&ask, ask.options).await?, shape).await,
+        None => {
+            let answer = ask.show_one(&read(&ask, ask.options).await?, shape).await;
+            ask.answer_again(move |api, options| {
+                Some(Shown::one(&api.instances.get_at_hand(&name, options)?, options, shape))
+            });
+            answer
+        }
         Some(wait) => {
             let found = wait.instance(&mut ask, read).await?;
             wait.applied(ask.show_one(&found, shape).await)
@@ -44,16 +61,6 @@ pub(super) async fn create_pod(ask: Ask, query: Query<WaitQuery>, body: Payload)
 pub(super) async fn delete_pod(ask: Ask, name: Path<String>, _: Query<NoQuery>) -> Answer {
     delete(&ask, object_name("name", &name)?).await?;
     done(true)
-}
-
-/// All instances that the filter asks for, or only those of them that have expired.
-pub(super) async fn find(ask: &Ask, filter: ListFilter, expired: bool) -> Result<Found<Rows<InstanceRow>>, ApiError> {
-    let instances = &ask.api.instances;
-    Ok(if expired {
-        instances.list_expired_instances(filter, ask.options).await?
-    } else {
-        instances.list_instances(filter, ask.options).await?
-    })
 }
 
 /// Creates and shows, now or when the state is reached that is waited for.

@@ -1,5 +1,6 @@
 //! `/services`: environment services, for `api-service`.
 
+use super::again::Shown;
 use super::ask::{Answer, Ask};
 use super::error::ApiError;
 use super::query::{DeleteQuery, NoQuery, Query, ServicesQuery, object_name};
@@ -8,14 +9,23 @@ use super::write::{Write, created, done, idempotency_key, shown};
 use crate::aenv::environment::{Document, ServiceChange, ServiceName, ServiceSpec, Source};
 use crate::aenv::once_only::Created;
 use crate::aenv::rows::{ListShape, One, OneShape};
-use crate::aenv::services::ServiceRow;
-use crate::syntax::ObjectName;
+use crate::aenv::services::{ServiceRow, Status};
+use crate::syntax::{ListFilter, ObjectName};
 use actix_web::http::StatusCode;
 use actix_web::web::{Path, Payload};
 
 pub(super) async fn list_services(ask: Ask, query: Query<ServicesQuery>) -> Answer {
-    let found = ask.api.services.list_services(query.filter()?, query.status()?, ask.options).await?;
-    ask.show_list(&found, ListShape::Items).await
+    show_list(&ask, query.filter()?, query.status()?, ListShape::Items).await
+}
+
+/// Shows the services that `filter` asks for, with this status if one is given.
+pub(super) async fn show_list(ask: &Ask, filter: ListFilter, status: Option<Status>, shape: ListShape) -> Answer {
+    let found = ask.api.services.list_services(filter.clone(), status, ask.options).await?;
+    let answer = ask.show_list(&found, shape).await;
+    ask.answer_again(move |api, options| {
+        Shown::list(&api.services.list_at_hand(&filter, status, options)?, options, shape)
+    });
+    answer
 }
 
 pub(super) async fn get_service(ask: Ask, name: Path<String>, query: Query<WaitQuery>) -> Answer {
@@ -26,7 +36,13 @@ pub(super) async fn get_service(ask: Ask, name: Path<String>, query: Query<WaitQ
 pub(super) async fn show(mut ask: Ask, name: ObjectName, query: &WaitQuery, shape: OneShape) -> Answer {
     let read = async |ask: &Ask, options| Ok(ask.api.services.get_service(name.clone(), options).await?);
     match Wait::for_service(&ask, query)? {
-        None => ask.show_one(&read(&ask, ask.options).await?, shape).await,
+        None => {
+            let answer = ask.show_one(&read(&ask, ask.options).await?, shape).await;
+            ask.answer_again(move |api, options| {
+                Some(Shown::one(&api.services.get_at_hand(&name, options)?, options, shape))
+            });
+            answer
+        }
         Some(wait) => {
             let found = wait.service(&mut ask, read).await?;
             wait.applied(ask.show_one(&found, shape).await)

@@ -5,18 +5,20 @@
 //! is wrapped in [`Paced`], which times every head and the reading of every answer itself, at the connection's
 //! [pace](super::pace); actix's own timers of heads and of idle connections are off.
 //!
-//! The stream also sends the large bodies that answers put into the connection's [`Outbox`].
+//! The stream also sends the large bodies that answers put into the connection's [`Outbox`], and answers requests that
+//! are [repeated](super::repeat).
 
 use super::error::ApiError;
 use super::outbox::Outbox;
 use super::pace::{PIECE, Pace, Patience, Phase};
 use super::readiness::Readiness;
 use super::reading::Reading;
+use super::repeat::{Repeats, Reply};
 use super::tls::Abort;
 use crate::aenv::envelope::Envelope;
 use actix_web::ResponseError;
 use actix_web::dev::Extensions;
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf, Bytes};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -34,6 +36,9 @@ pub(super) struct Paced<S> {
     stream: S,
     pace: Rc<Pace>,
     outbox: Rc<Outbox>,
+    repeats: Rc<Repeats>,
+    /// What is unwritten of an answer to a repeated request.
+    reply: Option<Reply>,
     patience: Patience,
     timer: Pin<Box<Sleep>>,
     reading: Reading,
@@ -58,6 +63,8 @@ impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
             stream,
             pace: Rc::new(Pace::new(now)),
             outbox: Rc::default(),
+            repeats: Rc::default(),
+            reply: None,
             patience,
             timer: Box::pin(sleep_until(now + patience.head)),
             reading: Reading::default(),
@@ -100,6 +107,7 @@ impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
     pub(super) fn introduce(&self, connection: &mut Extensions) {
         connection.insert(Rc::clone(&self.pace));
         connection.insert(Rc::clone(&self.outbox));
+        connection.insert(Rc::clone(&self.repeats));
     }
 
     /// Writes `head` and the body behind it; the count is that of the head's bytes.
@@ -125,12 +133,27 @@ impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_write_all(&mut self, body: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !body.is_empty() {
-            let written = Pin::new(&mut self.stream).poll_write(cx, body);
+    /// Writes what is unwritten of an answer to a repeated request.
+    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(mut reply) = self.reply.take() else { return Poll::Ready(Ok(())) };
+        let written = self.poll_write_all(&mut reply, cx);
+        if written.is_pending() {
+            self.reply = Some(reply);
+            return Poll::Pending;
+        }
+        self.reading.ended();
+        self.pace.enter(Phase::Idle);
+        written
+    }
+
+    fn poll_write_all(&mut self, rest: &mut impl Buf, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while rest.has_remaining() {
+            let mut pieces = [IoSlice::new(&[]); 2];
+            let count = rest.chunks_vectored(&mut pieces);
+            let written = Pin::new(&mut self.stream).poll_write_vectored(cx, &pieces[..count]);
             match ready!(self.in_time(written, cx))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => body.advance(count),
+                count => rest.advance(count),
             }
         }
         Poll::Ready(Ok(()))
@@ -175,22 +198,48 @@ fn slow_head() -> Vec<u8> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Abort + Unpin> Paced<S> {
-    /// Reads no more than is allowed at the moment.
+    /// Answers the request with this head, if it is repeated and its answer at hand.
+    fn repeats(&mut self, head: &[u8]) -> bool {
+        self.reply = if self.pace.is_between_requests() { self.repeats.answer(head) } else { None };
+        if self.reply.is_some() {
+            self.pace.enter(Phase::Answering);
+        }
+        self.reply.is_some()
+    }
+
+    /// Reads no more than is allowed at the moment, and nothing while an answer of the stream's own is unwritten.
     fn poll_piece(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let most = ready!(self.pace.poll_allowance(cx)).min(buf.remaining());
+        if self.reply.is_some() {
+            return Poll::Pending;
+        }
         if !self.ahead.is_empty() {
+            self.repeats.forget();
             let count = self.pace.give(&self.ahead[..most.min(self.ahead.len())]);
             buf.put_slice(&self.ahead.split_to(count));
             return Poll::Ready(Ok(()));
         }
         let mut piece = [MaybeUninit::uninit(); PIECE];
         let mut piece = ReadBuf::uninit(&mut piece[..most]);
-        let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, &mut piece) else {
-            self.pace.has_read_all();
-            return Poll::Pending;
-        };
-        read?;
+        loop {
+            let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, &mut piece) else {
+                self.pace.has_read_all();
+                return Poll::Pending;
+            };
+            read?;
+            if !self.repeats(piece.filled()) {
+                break;
+            }
+            ready!(self.poll_reply(cx))?;
+            piece.clear();
+        }
+        let begins = self.pace.is_between_requests();
         let (given, ahead) = piece.filled().split_at(self.pace.give(piece.filled()));
+        if begins && ahead.is_empty() && given.ends_with(b"\r\n\r\n") {
+            self.repeats.begin(given);
+        } else {
+            self.repeats.forget();
+        }
         buf.put_slice(given);
         self.ahead = Bytes::copy_from_slice(ahead);
         Poll::Ready(Ok(()))
@@ -226,6 +275,11 @@ impl<S: AsyncWrite + Abort + Unpin> AsyncWrite for Paced<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_empty_outbox(cx))?;
+        if self.reply.is_some() {
+            ready!(self.poll_reply(cx))?;
+            // So that the next request is read.
+            cx.waker().wake_by_ref();
+        }
         let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(cx) else { return self.poll_blocked(cx) };
         flushed?;
         if !matches!(self.pace.phase(), Phase::Answering) {

@@ -33,6 +33,11 @@ pub(super) fn warn(request: &HttpRequest, warnings: Warnings) {
     }
 }
 
+/// True if the answer of `request` bears warnings.
+pub(super) fn is_warned(request: &HttpRequest) -> bool {
+    request.extensions().contains::<Warnings>()
+}
+
 /// Sends the warnings of a request with its answer, whichever that is, and logs them.
 pub(super) fn send_warnings(answered: &mut ServiceResponse) {
     let Some(warnings) = answered.request().extensions_mut().remove::<Warnings>() else { return };

@@ -47,6 +47,11 @@ impl RequestContext {
     pub(crate) fn scope<F: Future>(self, work: F) -> impl Future<Output = F::Output> {
         CURRENT.scope(Some(self), work)
     }
+
+    /// The same, where nothing is waited for.
+    pub(crate) fn sync_scope<T>(self, work: impl FnOnce() -> T) -> T {
+        CURRENT.sync_scope(Some(self), work)
+    }
 }
 
 /// `work`, done for the request that this task works for now, in whatever task it will run.

@@ -48,6 +48,11 @@ impl Instances {
         Ok(self.reader.list(filter, options).await?.map(Listing::rows))
     }
 
+    /// The same list, if it is in memory and nothing has to be fetched.
+    pub(crate) fn list_at_hand(&self, filter: &ListFilter, options: ReadOptions) -> Option<Found<Rows<InstanceRow>>> {
+        Some(self.reader.list_at_hand(filter, options)?.map(Listing::rows))
+    }
+
     /// The instances that `filter` asks for and whose time to live has passed. Only those that carry one are
     /// fetched; those that are being deleted already are left out.
     pub(crate) async fn list_expired_instances(
@@ -74,5 +79,10 @@ impl Instances {
         options: ReadOptions,
     ) -> Result<Found<One<InstanceRow>>, Error<Failed>> {
         Ok(self.reader.get(&name, options).await?.map(Listing::one))
+    }
+
+    /// The same instance, if it is in memory and nothing has to be fetched.
+    pub(crate) fn get_at_hand(&self, name: &ObjectName, options: ReadOptions) -> Option<Found<One<InstanceRow>>> {
+        Some(self.reader.get_at_hand(name, options)?.map(Listing::one))
     }
 }

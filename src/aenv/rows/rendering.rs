@@ -98,6 +98,15 @@ impl Rendering {
         &self.body
     }
 
+    /// The text in this coding, unless it has to be compressed first.
+    pub fn at_hand(&self, coding: Coding) -> Option<Bytes> {
+        match (&self.compressed, coding) {
+            (None, _) | (_, Coding::Identity) => Some(self.body.clone()),
+            (Some(compressed), Coding::Gzip) => compressed.gzip.made(),
+            (Some(compressed), Coding::Zstd) => compressed.zstd.made(),
+        }
+    }
+
     /// The text in this coding, compressed when it is first asked for; the first callers wait for that, which takes less
     /// time than sending what it saves. `None`: compressing failed.
     pub async fn encoded(&self, coding: Coding) -> Option<Bytes> {

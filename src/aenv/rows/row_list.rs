@@ -177,7 +177,7 @@ impl<R: Row> Rows<R> {
     /// Makes the renderings that have been made of `before`, in the same codings.
     pub(super) async fn prepare_like(&self, before: &Self) {
         for shape in [ListShape::Items, ListShape::Gateway, ListShape::GatewayPage] {
-            if let Some(before) = before.made(shape)
+            if let Some(before) = before.rendering_at_hand(shape)
                 && let Some(rendering) = self.rendering(shape).await
             {
                 rendering.prepare_like(&before).await;
@@ -186,7 +186,7 @@ impl<R: Row> Rows<R> {
     }
 
     /// The rendering in this shape, if it has been made.
-    pub(super) fn made(&self, shape: ListShape) -> Option<Rendering> {
+    pub fn rendering_at_hand(&self, shape: ListShape) -> Option<Rendering> {
         self.0.renderings[shape as usize].made()
     }
 

@@ -72,8 +72,8 @@ async fn a_successor_is_rendered_as_its_predecessor_has_been() {
     let [before, after] = [0, 1].map(|_| Listing::Many(rows(&["a1", "b1"])));
     before.rows().rendering(ListShape::Gateway).await.unwrap();
     after.prepare_like(&before).await;
-    let made =
-        [ListShape::Items, ListShape::Gateway, ListShape::GatewayPage].map(|shape| after.rows().made(shape).is_some());
+    let made = [ListShape::Items, ListShape::Gateway, ListShape::GatewayPage]
+        .map(|shape| after.rows().rendering_at_hand(shape).is_some());
     assert_eq!(made, [false, true, false]);
 }
 

@@ -51,11 +51,17 @@ impl Services {
         status: Option<Status>,
         options: ReadOptions,
     ) -> Result<Found<Rows<ServiceRow>>, Error<Failed>> {
-        let found = self.reader.list(filter, options).await?.map(Listing::rows);
-        Ok(match status {
-            Some(status) => found.map(|rows| rows.part(status as usize, 0, |row| row.status() == status)),
-            None => found,
-        })
+        Ok(with_status(self.reader.list(filter, options).await?, status))
+    }
+
+    /// The same list, if it is in memory and nothing has to be fetched.
+    pub(crate) fn list_at_hand(
+        &self,
+        filter: &ListFilter,
+        status: Option<Status>,
+        options: ReadOptions,
+    ) -> Option<Found<Rows<ServiceRow>>> {
+        Some(with_status(self.reader.list_at_hand(filter, options)?, status))
     }
 
     /// The service `name`.
@@ -68,5 +74,18 @@ impl Services {
         options: ReadOptions,
     ) -> Result<Found<One<ServiceRow>>, Error<Failed>> {
         Ok(self.reader.get(&name, options).await?.map(Listing::one))
+    }
+
+    /// The same service, if it is in memory and nothing has to be fetched.
+    pub(crate) fn get_at_hand(&self, name: &ObjectName, options: ReadOptions) -> Option<Found<One<ServiceRow>>> {
+        Some(self.reader.get_at_hand(name, options)?.map(Listing::one))
+    }
+}
+
+fn with_status(found: Found<Listing<ServiceRow>>, status: Option<Status>) -> Found<Rows<ServiceRow>> {
+    let found = found.map(Listing::rows);
+    match status {
+        Some(status) => found.map(|rows| rows.part(status as usize, 0, |row| row.status() == status)),
+        None => found,
     }
 }

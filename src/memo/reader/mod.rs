@@ -172,10 +172,8 @@ impl<O: Origin> Reader<O> {
     pub async fn get(&self, name: &ObjectName, options: ReadOptions) -> Result<Found<O::Value>, Error<O::Error>> {
         let key = Key::one(name);
         let asked = self.count_asked(name);
-        if !self.is_absent(name, options)
-            && let Some(found) = self.memo.hit(&key, options)
-        {
-            if found.is_expiring() && self.pays(asked, false) {
+        if let Some(found) = self.hit(&key, name, options) {
+            if self.is_due(&found, asked) {
                 let list = self.list_fetch(ListFilter::default(), true);
                 self.memo.refresh_ahead(Key::everything(), options.caller, list);
             }
@@ -183,6 +181,29 @@ impl<O: Origin> Reader<O> {
         }
         // Boxed, as in `Memo::read`.
         Box::pin(self.get_anew(&key, name, asked, options)).await
+    }
+
+    /// The objects that `filter` asks for, if they are in memory and nothing has to be fetched for those who ask next.
+    pub fn list_at_hand(&self, filter: &ListFilter, options: ReadOptions) -> Option<Found<O::Value>> {
+        let found = self.memo.hit(&Key::List(filter.clone()), options)?;
+        (!found.is_expiring()).then(|| self.memo.counted(found))
+    }
+
+    /// The object `name`, if it is in memory and nothing has to be fetched for those who ask next.
+    pub fn get_at_hand(&self, name: &ObjectName, options: ReadOptions) -> Option<Found<O::Value>> {
+        let asked = self.count_asked(name);
+        let found = self.hit(&Key::one(name), name, options)?;
+        (!self.is_due(&found, asked)).then(|| self.memo.counted(found))
+    }
+
+    /// The answer about `name` from memory.
+    fn hit(&self, key: &Key, name: &ObjectName, options: ReadOptions) -> Option<Found<O::Value>> {
+        if self.is_absent(name, options) { None } else { self.memo.hit(key, options) }
+    }
+
+    /// True if the list that answers next has to be asked for, now that `asked` names have been asked for.
+    fn is_due(&self, found: &Found<O::Value>, asked: usize) -> bool {
+        found.is_expiring() && self.pays(asked, false)
     }
 
     /// The object `name`, of which memory had no answer; `asked` names have been asked for.
