@@ -1,20 +1,23 @@
 //! The answer to a request that is [repeated](super::repeat): what is done around a handler, done once more.
 
-use super::access::{Asked, log_and_count};
-use super::answer::{Provenance, Wish, answer_at_hand};
+use super::access::Asked;
+use super::answer::{Provenance, Wish};
 use super::api::Api;
-use super::identify::Told;
+use super::error::MIME;
+use super::identify::{Names, Told};
+use super::metrics::Requests;
 use super::parts::Part;
-use super::repeat::{Reply, reply};
+use super::repeat::{Head, Reply};
 use super::warning::is_warned;
 use crate::aenv::rows::{ListShape, One, OneShape, Rendering, Row, Rows};
-use crate::memo::{Found, ReadOptions};
+use crate::memo::{Found, ReadOptions, Source};
 use actix_http::ConnectionType;
 use actix_web::HttpRequest;
-use actix_web::http::header::EXPECT;
-use actix_web::http::{Method, Version};
+use actix_web::http::header::{EXPECT, HeaderName};
+use actix_web::http::{Method, StatusCode, Version};
 use actix_web::web::Data;
-use tokio::time::Instant;
+use std::cell::RefCell;
+use tokio::time::{Duration, Instant};
 
 /// What an answer shows, and where that came from.
 pub(super) struct Shown(Provenance, Rendering);
@@ -39,6 +42,8 @@ pub(super) struct Question {
     wish: Wish,
     route: Option<String>,
     path: String,
+    /// The count of the last answer.
+    requests: RefCell<Option<(StatusCode, Requests)>>,
 }
 
 impl Question {
@@ -59,6 +64,7 @@ impl Question {
             wish: Wish::of(request.headers()),
             route: request.match_pattern(),
             path: request.path().to_owned(),
+            requests: RefCell::default(),
         })
     }
 
@@ -69,14 +75,32 @@ impl Question {
             return None;
         }
         let Shown(origin, rendering) = find(&self.api, self.options)?;
-        let (mut response, body) = answer_at_hand(&self.wish, &origin, &rendering)?;
+        let form = self.wish.form(&rendering);
+        let body = match form.coding() {
+            Some(coding) => Some(rendering.at_hand(coding)?),
+            None => None,
+        };
         let names = self.told.names();
+        let mut head = Head::new(form.status());
+        let mut add = |name: HeaderName, value: &[u8]| head.add(&name, value);
+        form.tell(MIME, &mut add);
+        origin.tell(&mut add);
+        let (name, id) = names.header();
+        add(name, id.as_bytes());
+        self.tell(&names, form.status(), origin.source(), began.elapsed());
+        Some(head.with(body))
+    }
+
+    /// Logs and counts an answer.
+    fn tell(&self, names: &Names, status: StatusCode, source: Source, took: Duration) {
         let asked = Asked { route: self.route.as_deref(), method: Method::GET.as_str(), path: &self.path };
-        let took = began.elapsed();
-        names.sync_scope(|| {
-            log_and_count(&self.api.metrics, &asked, response.status(), Some(origin.source()), None, took)
-        });
-        names.send(response.headers_mut());
-        Some(reply(&response, body))
+        let mut requests = self.requests.borrow_mut();
+        let counted = match requests.take() {
+            Some((same, requests)) if same == status => requests,
+            _ => asked.requests(&self.api.metrics, status),
+        };
+        counted.count(took);
+        *requests = Some((status, counted));
+        names.sync_scope(|| asked.log(status, Some(source), None, took));
     }
 }

@@ -1,7 +1,7 @@
 //! An answer of success, with its age and where it came from.
 
 use super::coding::preferred;
-use super::error::{ApiError, mime};
+use super::error::{ApiError, MIME};
 use super::outbox::Outgoing;
 use crate::aenv::rows::{Coding, Rendering};
 use crate::memo::{Found, ReadOptions, Source};
@@ -10,11 +10,13 @@ use actix_web::http::header::{
     AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
 };
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
-use bytes::Bytes;
 use tokio::time::Duration;
 
 /// Outcome of a handler.
 pub(super) type Answer = Result<HttpResponse, ApiError>;
+
+/// Adds a header to an answer, whichever form that has.
+pub(super) type AddHeader<'a> = dyn FnMut(HeaderName, &[u8]) + 'a;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
@@ -38,10 +40,10 @@ impl Provenance {
         self.source
     }
 
-    fn tell(&self, headers: &mut HeaderMap) {
-        headers.insert(AGE, self.age.as_secs().into());
-        let status = HeaderValue::try_from(self.cache_status());
-        headers.insert(CACHE_STATUS, status.expect("it is made of letters, digits and a few signs"));
+    /// Adds the headers that tell it.
+    pub(super) fn tell(&self, add: &mut AddHeader<'_>) {
+        add(AGE, self.age.as_secs().to_string().as_bytes());
+        add(CACHE_STATUS, self.cache_status().as_bytes());
     }
 
     /// `Cache-Status` (RFC 9211): whether the answer came from memory, and if not, why it had to be fetched. An answer
@@ -72,32 +74,44 @@ impl Wish {
         Self { coding: preferred(headers), known: headers.get_all(IF_NONE_MATCH).cloned().collect() }
     }
 
-    /// The answer that shows `rendering`, without a body; with the coding in which that is sent, unless the caller has it.
-    fn begin(
-        &self,
-        rendering: &Rendering,
-        kind: HeaderValue,
-        add_headers: impl FnOnce(&mut HeaderMap),
-    ) -> (HttpResponse, Option<Coding>) {
+    /// The form in which it is shown `rendering`.
+    pub(super) fn form<'a>(&self, rendering: &'a Rendering) -> Form<'a> {
         let coding = if rendering.is_compressible() { self.coding } else { Coding::Identity };
-        let etag = rendering.etag(coding);
-        let is_known = self.known.iter().any(|tags| names(tags, etag));
-        let mut response = HttpResponse::new(if is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
-        let headers = response.headers_mut();
-        let etag = HeaderValue::from_maybe_shared(etag.clone()).expect("a tag is made of digits and letters");
-        headers.insert(ETAG, etag);
-        if rendering.is_compressible() {
-            headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+        let is_known = self.known.iter().any(|tags| names(tags, rendering.etag(coding).as_bytes()));
+        Form { rendering, coding, is_known }
+    }
+}
+
+/// The form of an answer: with its body in one coding, or without because the caller has it already.
+pub(super) struct Form<'a> {
+    rendering: &'a Rendering,
+    coding: Coding,
+    is_known: bool,
+}
+
+impl Form<'_> {
+    pub(super) fn status(&self) -> StatusCode {
+        if self.is_known { StatusCode::NOT_MODIFIED } else { StatusCode::OK }
+    }
+
+    /// The coding of the body. `None`: it has none.
+    pub(super) fn coding(&self) -> Option<Coding> {
+        (!self.is_known).then_some(self.coding)
+    }
+
+    /// Adds the headers that belong to it; `kind` is the type of the body.
+    pub(super) fn tell(&self, kind: &'static str, add: &mut AddHeader<'_>) {
+        add(ETAG, self.rendering.etag(self.coding).as_bytes());
+        if self.rendering.is_compressible() {
+            add(VARY, b"accept-encoding");
         }
-        add_headers(headers);
-        if is_known {
-            return (response, None);
+        if self.is_known {
+            return;
         }
-        if coding != Coding::Identity {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
+        if self.coding != Coding::Identity {
+            add(CONTENT_ENCODING, self.coding.as_str().as_bytes());
         }
-        headers.insert(CONTENT_TYPE, kind);
-        (response, Some(coding))
+        add(CONTENT_TYPE, kind.as_bytes());
     }
 }
 
@@ -105,46 +119,35 @@ impl Wish {
 /// (`If-None-Match`).
 pub(super) async fn answer(request: &HttpRequest, origin: &Provenance, rendering: &Rendering) -> Answer {
     request.extensions_mut().insert(origin.source);
-    send(request, rendering, mime(), |headers| origin.tell(headers)).await
-}
-
-/// The same answer and its body, apart; 304 has none. `None`: something has to be made first.
-pub(super) fn answer_at_hand(
-    wish: &Wish,
-    origin: &Provenance,
-    rendering: &Rendering,
-) -> Option<(HttpResponse, Option<Bytes>)> {
-    let (response, coding) = wish.begin(rendering, mime(), |headers| origin.tell(headers));
-    let body = match coding {
-        Some(coding) => Some(rendering.at_hand(coding)?),
-        None => None,
-    };
-    Some((response, body))
+    send(request, rendering, MIME, |add| origin.tell(add)).await
 }
 
 /// A document that stays as it is, or 304 if the caller has it already.
 pub(super) async fn answer_document(
     request: &HttpRequest,
     document: &Rendering,
-    kind: HeaderValue,
+    kind: &'static str,
     headers: &[(HeaderName, &'static str)],
 ) -> Answer {
-    send(request, document, kind, |to| {
-        for (name, value) in headers {
-            to.insert(name.clone(), HeaderValue::from_static(value));
-        }
-    })
-    .await
+    send(request, document, kind, |add| headers.iter().for_each(|(name, value)| add(name.clone(), value.as_bytes())))
+        .await
 }
 
 async fn send(
     request: &HttpRequest,
     rendering: &Rendering,
-    kind: HeaderValue,
-    add_headers: impl FnOnce(&mut HeaderMap),
+    kind: &'static str,
+    tell: impl FnOnce(&mut AddHeader<'_>),
 ) -> Answer {
-    let (mut response, coding) = Wish::of(request.headers()).begin(rendering, kind, add_headers);
-    let Some(coding) = coding else { return Ok(response) };
+    let form = Wish::of(request.headers()).form(rendering);
+    let mut response = HttpResponse::new(form.status());
+    let headers = response.headers_mut();
+    let mut add = |name, value: &[u8]| {
+        headers.insert(name, HeaderValue::from_bytes(value).expect("it is made of letters, digits and a few signs"));
+    };
+    form.tell(kind, &mut add);
+    tell(&mut add);
+    let Some(coding) = form.coding() else { return Ok(response) };
     let body = rendering.encoded(coding).await.ok_or(ApiError::NoRendering)?;
     let length = body.len();
     Ok(match Outgoing::new(request, body) {

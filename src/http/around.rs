@@ -2,7 +2,7 @@
 //!
 //! One for all of them: each further one would be another future on the heap, through which request and answer are moved.
 
-use super::access::log_and_count_answer;
+use super::access::log_and_count;
 use super::auth::authorize;
 use super::identify::Told;
 use super::pace::Turn;
@@ -35,6 +35,6 @@ async fn admit(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceRe
         Err(refused) => request.error_response(refused),
     };
     send_warnings(&mut answered);
-    log_and_count_answer(&answered, began.elapsed());
+    log_and_count(&answered, began.elapsed());
     Ok(answered)
 }

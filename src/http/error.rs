@@ -13,7 +13,7 @@ use crate::memo;
 use crate::syntax::Faults;
 use actix_web::error::QueryPayloadError;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use tokio::time::Duration;
 
@@ -201,7 +201,7 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse {
         let status = self.status_code();
         let mut response = HttpResponseBuilder::new(status);
-        response.content_type(mime());
+        response.content_type(MIME);
         if let Self::MethodNotAllowed { allowed } = self {
             response.insert_header((header::ALLOW, allowed.as_str()));
         }
@@ -279,9 +279,7 @@ fn replace_word(text: &str, word: &str, by: &str) -> String {
 }
 
 /// The content type of every answer of the API.
-pub(super) fn mime() -> HeaderValue {
-    HeaderValue::from_static("application/json")
-}
+pub(super) const MIME: &str = "application/json";
 
 #[cfg(test)]
 mod tests {

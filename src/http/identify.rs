@@ -31,31 +31,33 @@ impl Told {
     /// The names under which it is answered, with an id that is made up if it has none.
     pub(super) fn names(&self) -> Names {
         let id = self.id.clone().unwrap_or_else(made_up);
-        let header = HeaderValue::from_str(&id).expect("an id is made of letters, digits and a few signs");
-        Names { context: RequestContext::new(id, self.trace.clone()), header }
+        Names(RequestContext::new(id, self.trace.clone()))
     }
 }
 
 /// The names under which a request is answered.
-pub(super) struct Names {
-    context: RequestContext,
-    header: HeaderValue,
-}
+pub(super) struct Names(RequestContext);
 
 impl Names {
     /// `work`, done under these names.
     pub(super) fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
-        self.context.clone().scope(work)
+        self.0.clone().scope(work)
     }
 
     /// The same, where nothing is waited for.
     pub(super) fn sync_scope<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.context.clone().sync_scope(work)
+        self.0.clone().sync_scope(work)
+    }
+
+    /// The header that sends the id with the answer.
+    pub(super) fn header(&self) -> (HeaderName, &str) {
+        (REQUEST_ID, self.0.id())
     }
 
     /// Sends the id with the answer.
-    pub(super) fn send(self, headers: &mut HeaderMap) {
-        headers.insert(REQUEST_ID, self.header);
+    pub(super) fn send(&self, headers: &mut HeaderMap) {
+        let id = HeaderValue::from_str(self.0.id()).expect("an id is made of letters, digits and a few signs");
+        headers.insert(REQUEST_ID, id);
     }
 }
 

@@ -1,7 +1,7 @@
 //! HTTP metrics: requests by route, their duration, and those that wait.
 
 use crate::telemetry::metrics::{Registry, SECONDS};
-use prometheus::{HistogramVec, IntCounterVec, IntGauge};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge};
 use tokio::time::Duration;
 
 /// The metrics of the API's listener. Cheap to clone; clones share the counters.
@@ -32,9 +32,23 @@ impl Metrics {
         }
     }
 
-    /// One HTTP request. `route` is a pattern from the route table, never a path.
-    pub(super) fn request(&self, route: &str, method: &str, code: &str, took: Duration) {
-        self.requests.with_label_values(&[route, method, code]).inc();
-        self.duration.with_label_values(&[route]).observe(took.as_secs_f64());
+    /// The requests with this outcome. `route` is a pattern from the route table, never a path.
+    pub(super) fn requests(&self, route: &str, method: &str, code: &str) -> Requests {
+        let count = self.requests.with_label_values(&[route, method, code]);
+        Requests { count, duration: self.duration.with_label_values(&[route]) }
+    }
+}
+
+/// The HTTP requests of one route with one outcome.
+pub(super) struct Requests {
+    count: IntCounter,
+    duration: Histogram,
+}
+
+impl Requests {
+    /// One more, which took so long.
+    pub(super) fn count(&self, took: Duration) {
+        self.count.inc();
+        self.duration.observe(took.as_secs_f64());
     }
 }

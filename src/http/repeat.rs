@@ -4,17 +4,21 @@
 //! [stream](super::stream) gives it itself: actix's parsing, routing and writing are more than half of the work of an answer
 //! from memory. In every other case the request goes to actix, as if there were none of this.
 
-use actix_web::HttpResponse;
-use actix_web::http::header::{HeaderValue, HttpDate};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_LENGTH, DATE, HeaderName, HttpDate};
 use bytes::{Buf as _, Bytes, buf::Chain};
 use std::cell::RefCell;
+use std::io::Cursor;
 use std::time::SystemTime;
 
 /// Longest head that is kept to be compared. Those of programs are shorter, and those of browsers, which do not poll, longer.
 const LONGEST: usize = 512;
 
+/// Bytes for which the head of an answer has room from the beginning; most are shorter.
+const USUAL: usize = 384;
+
 /// The bytes of an answer: its head, and its body.
-pub(super) type Reply = Chain<Bytes, Bytes>;
+pub(super) type Reply = Chain<Cursor<Vec<u8>>, Bytes>;
 
 /// Answers a request that is repeated. `None`: it has to go the usual way.
 pub(super) type Again = Box<dyn Fn() -> Option<Reply>>;
@@ -64,20 +68,33 @@ impl Repeats {
     }
 }
 
-/// The bytes of `response` as actix would send it on a connection that goes on. `None`: it has no body.
-#[expect(clippy::disallowed_methods, reason = "callers are told the system's time")]
-pub(super) fn reply(response: &HttpResponse, body: Option<Bytes>) -> Reply {
-    let status = response.status();
-    let date = HttpDate::from(SystemTime::now()).to_string();
-    let mut head = Vec::with_capacity(512);
-    let mut add = |parts: &[&[u8]]| parts.iter().for_each(|part| head.extend_from_slice(part));
-    add(&[b"HTTP/1.1 ", status.as_str().as_bytes(), b" ", status.canonical_reason().unwrap_or_default().as_bytes()]);
-    for (name, value) in response.headers() {
-        add(&[b"\r\n", name.as_str().as_bytes(), b": ", value.as_bytes()]);
+/// The head of an answer in its bytes, as actix would write it on a connection that goes on.
+pub(super) struct Head(Vec<u8>);
+
+impl Head {
+    /// One without headers.
+    pub(super) fn new(status: StatusCode) -> Self {
+        let mut head = Vec::with_capacity(USUAL);
+        let reason = status.canonical_reason().unwrap_or_default();
+        for part in [b"HTTP/1.1 ", status.as_str().as_bytes(), b" ", reason.as_bytes()] {
+            head.extend_from_slice(part);
+        }
+        Self(head)
     }
-    if let Some(body) = &body {
-        add(&[b"\r\ncontent-length: ", HeaderValue::from(body.len()).as_bytes()]);
+
+    pub(super) fn add(&mut self, name: &HeaderName, value: &[u8]) {
+        for part in [b"\r\n", name.as_str().as_bytes(), b": ", value] {
+            self.0.extend_from_slice(part);
+        }
     }
-    add(&[b"\r\ndate: ", date.as_bytes(), b"\r\n\r\n"]);
-    Bytes::from(head).chain(body.unwrap_or_default())
+
+    /// The whole answer; one to a caller who has the body already has none.
+    pub(super) fn with(mut self, body: Option<Bytes>) -> Reply {
+        if let Some(body) = &body {
+            self.add(&CONTENT_LENGTH, body.len().to_string().as_bytes());
+        }
+        self.add(&DATE, HttpDate::from(SystemTime::now()).to_string().as_bytes());
+        self.0.extend_from_slice(b"\r\n\r\n");
+        Cursor::new(self.0).chain(body.unwrap_or_default())
+    }
 }

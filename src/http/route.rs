@@ -8,6 +8,15 @@ use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
 use std::future::ready;
 use utoipa::openapi::path::{HttpMethod, Operation, PathItem, PathItemBuilder};
 
+/// Routes that are answered at once, also in an incident: the page and its status. They take no place of those who
+/// wait, and are logged at debug only.
+const IMMEDIATE: [&str; 2] = ["/", "/status"];
+
+/// True if the route with this pattern is answered at once.
+pub(super) fn is_immediate(pattern: Option<&str>) -> bool {
+    pattern.is_some_and(|pattern| IMMEDIATE.contains(&pattern))
+}
+
 /// A path with what answers there.
 pub(super) struct Route {
     path: &'static str,

@@ -5,7 +5,7 @@
 
 use super::answer::answer_document;
 use super::ask::Answer;
-use super::error::{ApiError, mime};
+use super::error::{ApiError, MIME};
 use super::gateway::DELETED;
 use super::openapi::operation::{Described, list_of, to};
 use super::query::{DeleteQuery, NoQuery, PodsQuery, Query, ServicesQuery};
@@ -37,15 +37,6 @@ const CREATING: [StatusCode; 3] = [StatusCode::NOT_FOUND, StatusCode::CONFLICT, 
 /// The statuses of a failed change, besides those of every operation.
 const CHANGING: [StatusCode; 2] = [StatusCode::CONFLICT, StatusCode::UNPROCESSABLE_ENTITY];
 
-/// Routes that are answered at once, also in an incident: the page and its status. They take no place of those who
-/// wait, and are logged at debug only.
-const IMMEDIATE: [&str; 2] = ["/", "/status"];
-
-/// True if the route with this pattern is answered at once.
-pub(super) fn is_immediate(pattern: Option<&str>) -> bool {
-    pattern.is_some_and(|pattern| IMMEDIATE.contains(&pattern))
-}
-
 /// Registers the table, and the answer for paths that are not in it.
 pub(super) fn routes(config: &mut ServiceConfig) {
     // actix tries one after the other, which is why the lists come first; and a name in a path costs a regular expression.
@@ -59,7 +50,7 @@ pub(super) fn routes(config: &mut ServiceConfig) {
 /// `GET /openapi.json`. Rendered once, when it is first asked for; the API server is asked nothing.
 async fn get_document(request: HttpRequest, _: Query<NoQuery>) -> Answer {
     static RENDERED: LazyLock<Rendering> = LazyLock::new(|| openapi::render(paths()));
-    answer_document(&request, &RENDERED, mime(), &[]).await
+    answer_document(&request, &RENDERED, MIME, &[]).await
 }
 
 /// The descriptions of all rows.

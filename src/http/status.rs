@@ -4,7 +4,7 @@
 //! has the rate between.
 
 use super::ask::{Answer, Ask};
-use super::error::mime;
+use super::error::MIME;
 use super::query::{NoQuery, Query};
 use super::replica::Replica;
 use crate::aenv::envelope::Envelope;
@@ -104,7 +104,7 @@ pub(super) async fn show_status(ask: Ask, _: Query<NoQuery>) -> Answer {
         answers: api.answers.answers_by_source(),
     };
     let body = Envelope::success(status).to_json();
-    Ok(HttpResponse::Ok().content_type(mime()).insert_header((CACHE_CONTROL, "no-store")).body(body))
+    Ok(HttpResponse::Ok().content_type(MIME).insert_header((CACHE_CONTROL, "no-store")).body(body))
 }
 
 fn throttle(metrics: &Metrics, closed: Option<(Closed, Option<Instant>)>) -> Throttle {

@@ -138,11 +138,12 @@ impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
         let Some(mut reply) = self.reply.take() else { return Poll::Ready(Ok(())) };
         let written = self.poll_write_all(&mut reply, cx);
         if written.is_pending() {
+            self.pace.enter(Phase::Answering);
             self.reply = Some(reply);
             return Poll::Pending;
         }
-        self.reading.ended();
         self.pace.enter(Phase::Idle);
+        self.reading.ended();
         written
     }
 
@@ -198,15 +199,6 @@ fn slow_head() -> Vec<u8> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Abort + Unpin> Paced<S> {
-    /// Answers the request with this head, if it is repeated and its answer at hand.
-    fn repeats(&mut self, head: &[u8]) -> bool {
-        self.reply = if self.pace.is_between_requests() { self.repeats.answer(head) } else { None };
-        if self.reply.is_some() {
-            self.pace.enter(Phase::Answering);
-        }
-        self.reply.is_some()
-    }
-
     /// Reads no more than is allowed at the moment, and nothing while an answer of the stream's own is unwritten.
     fn poll_piece(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let most = ready!(self.pace.poll_allowance(cx)).min(buf.remaining());
@@ -221,19 +213,21 @@ impl<S: AsyncRead + AsyncWrite + Abort + Unpin> Paced<S> {
         }
         let mut piece = [MaybeUninit::uninit(); PIECE];
         let mut piece = ReadBuf::uninit(&mut piece[..most]);
+        let mut begins;
         loop {
             let Poll::Ready(read) = Pin::new(&mut self.stream).poll_read(cx, &mut piece) else {
                 self.pace.has_read_all();
                 return Poll::Pending;
             };
             read?;
-            if !self.repeats(piece.filled()) {
+            begins = self.pace.is_between_requests();
+            self.reply = if begins { self.repeats.answer(piece.filled()) } else { None };
+            if self.reply.is_none() {
                 break;
             }
             ready!(self.poll_reply(cx))?;
             piece.clear();
         }
-        let begins = self.pace.is_between_requests();
         let (given, ahead) = piece.filled().split_at(self.pace.give(piece.filled()));
         if begins && ahead.is_empty() && given.ends_with(b"\r\n\r\n") {
             self.repeats.begin(given);
@@ -301,6 +295,8 @@ impl<S: AsyncWrite + Abort + Unpin> AsyncWrite for Paced<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::repeat::Head;
+    use actix_web::http::StatusCode;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::time::sleep;
 
@@ -379,6 +375,94 @@ mod tests {
             given.extend(&some[..count]);
         }
         assert_eq!(given, all);
+    }
+
+    const GET: &[u8] = b"GET /pods HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    /// What a connection gives to actix; nothing, while it waits for more.
+    async fn given(paced: &mut Paced<DuplexStream>) -> Vec<u8> {
+        let (mut all, mut some) = (Vec::new(), [0; 4096]);
+        let reads = async {
+            while let Ok(count @ 1..) = paced.read(&mut some).await {
+                all.extend_from_slice(&some[..count]);
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(50), reads).await;
+        all
+    }
+
+    /// A connection whose last request was `GET`, to be answered with `body` when it is repeated, and its other end. The
+    /// system takes `room` bytes of an answer.
+    async fn answered_once(body: &'static [u8], room: usize) -> (Paced<DuplexStream>, DuplexStream) {
+        let (near, mut far) = duplex(room);
+        let mut paced = Paced::new(near, PATIENCE, Readiness::ready(), None);
+        paced.pace.enter(Phase::Idle);
+        far.write_all(GET).await.unwrap();
+        assert_eq!(given(&mut paced).await, GET);
+        assert!(paced.repeats.compares());
+        paced.repeats.keep(Box::new(|| Some(Head::new(StatusCode::OK).with(Some(Bytes::from_static(body))))));
+        paced.pace.enter(Phase::Idle);
+        (paced, far)
+    }
+
+    /// An answer with a body of `length` bytes.
+    async fn read_answer(far: &mut DuplexStream, length: usize) -> (String, Vec<u8>) {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(far.read_u8().await.unwrap());
+        }
+        let mut body = vec![0; length];
+        far.read_exact(&mut body).await.unwrap();
+        (String::from_utf8(head).unwrap(), body)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_repeated_request_is_answered_and_not_given_to_actix() {
+        let (mut paced, mut far) = answered_once(b"rows", 4096).await;
+        for _ in 0..3 {
+            far.write_all(GET).await.unwrap();
+            assert_eq!(given(&mut paced).await, b"");
+            let (head, body) = read_answer(&mut far, 4).await;
+            assert!(head.starts_with("HTTP/1.1 200 OK\r\ncontent-length: 4\r\ndate: "), "{head}");
+            assert_eq!(body, b"rows");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_a_repetition_is_given_to_actix_and_so_is_what_follows() {
+        let longer = [b"GET /pods HTTP/1.1\r\nX: y\r\nHost: x\r\n\r\n", GET].concat();
+        for other in [&GET[..GET.len() - 2], b"x", &longer, &GET.repeat(2), b"GET /pods HTTP/1.1\nHost: x\n\n"] {
+            let (mut paced, mut far) = answered_once(b"rows", 4096).await;
+            far.write_all(other).await.unwrap();
+            assert_eq!(given(&mut paced).await, other);
+            assert!(paced.repeats.answer(GET).is_none(), "{other:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_answered_out_of_turn() {
+        type Trouble = fn(&Pace);
+        let out_of_turn: [Trouble; 3] =
+            [|pace| pace.enter(Phase::Answering), |pace| pace.writes(), |pace| _ = pace.give(b"GET ")];
+        for trouble in out_of_turn {
+            let (mut paced, mut far) = answered_once(b"rows", 4096).await;
+            trouble(&paced.pace);
+            far.write_all(GET).await.unwrap();
+            assert_eq!(given(&mut paced).await, GET);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_next_request_is_read_when_all_of_the_answer_is_written() {
+        static LARGE: [u8; 50_000] = [b'x'; 50_000];
+        let (mut paced, mut far) = answered_once(&LARGE, 256).await;
+        far.write_all(GET).await.unwrap();
+        assert_eq!(given(&mut paced).await, b"");
+        assert!(matches!(paced.pace.phase(), Phase::Answering));
+        let (_, (_, body)) = tokio::join!(paced.flush(), read_answer(&mut far, LARGE.len()));
+        assert_eq!(body, LARGE);
+        far.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        assert_eq!(given(&mut paced).await, b"GET / HTTP/1.1\r\n\r\n");
     }
 
     #[tokio::test(start_paused = true)]

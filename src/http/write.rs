@@ -1,7 +1,7 @@
 //! Common parts of the routes that write: the answer, and the line of the audit trail.
 
 use super::ask::{Answer, Ask};
-use super::error::{ApiError, mime};
+use super::error::{ApiError, MIME};
 use crate::aenv::envelope::Envelope;
 use crate::aenv::once_only::{Created, IdempotencyKey};
 use crate::aenv::rows::{One, OneShape, Row};
@@ -20,7 +20,7 @@ const IDEMPOTENT_REPLAY: HeaderName = HeaderName::from_static("idempotent-replay
 
 /// The answer that shows what was written.
 pub(super) fn shown<R: Row>(status: StatusCode, one: &One<R>, shape: OneShape) -> HttpResponse {
-    HttpResponseBuilder::new(status).content_type(mime()).body(one.render(shape).body().clone())
+    HttpResponseBuilder::new(status).content_type(MIME).body(one.render(shape).body().clone())
 }
 
 /// The answer that shows what was created, now or by an earlier request with the same key.
@@ -48,7 +48,7 @@ pub(super) fn idempotency_key(ask: &Ask) -> Result<Option<IdempotencyKey>, ApiEr
 
 /// The answer to a write that leaves nothing to show.
 pub(super) fn done(data: impl Serialize) -> Answer {
-    Ok(HttpResponse::Ok().content_type(mime()).body(Envelope::success(data).to_json()))
+    Ok(HttpResponse::Ok().content_type(MIME).body(Envelope::success(data).to_json()))
 }
 
 /// A write, as the audit trail has it. Values of environment variables are no part of it. One whose caller hangs up

@@ -98,6 +98,9 @@ pub enum Source {
 }
 
 impl Source {
+    /// Number of them.
+    pub(super) const COUNT: usize = Self::Stale as usize + 1;
+
     /// Its word in logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {

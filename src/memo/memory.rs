@@ -5,7 +5,7 @@ use super::kept::Kept;
 use super::key::Key;
 use super::limits::Limits;
 use super::memorable::Memorable;
-use super::metrics::Metrics;
+use super::metrics::{Answers, Metrics};
 use super::way::LookAtWay;
 use crate::reload::Live;
 use crate::telemetry::log_limiter::LogLimiter;
@@ -40,7 +40,7 @@ pub(super) struct Inner<V, E> {
     pub(super) way: LookAtWay,
     pub(super) outages: LogLimiter,
     pub(super) runtime: Handle,
-    pub(super) metrics: Metrics,
+    pub(super) answers: Answers,
 }
 
 impl<V: Memorable, E> Memo<V, E> {
@@ -55,7 +55,7 @@ impl<V: Memorable, E> Memo<V, E> {
     ) -> Self {
         let kept = Kept::new(resource, max_bytes, limits.clone());
         let (flights, outages) = (Mutex::default(), LogLimiter::every(LOG_PERIOD));
-        Self(Arc::new(Inner { resource, limits, kept, flights, way, outages, runtime, metrics }))
+        Self(Arc::new(Inner { resource, limits, kept, flights, way, outages, runtime, answers: metrics.of(resource) }))
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::answer::Source;
 use crate::telemetry::metrics::{Registry, totals};
-use prometheus::{Histogram, IntCounterVec};
+use prometheus::{Histogram, IntCounter, IntCounterVec};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use tokio::time::Duration;
 
 /// Buckets for the age of answers: fresh ones are seconds old, stale ones at most a minute by default.
@@ -29,14 +30,30 @@ impl Metrics {
         }
     }
 
-    /// One answer about `resource`.
-    pub(super) fn answer(&self, resource: &'static str, source: Source, age: Duration) {
-        self.answers.with_label_values(&[resource, source.as_str()]).inc();
-        self.age.observe(age.as_secs_f64());
+    /// Those of the answers about `resource`.
+    pub(super) fn of(self, resource: &'static str) -> Answers {
+        Answers { resource, metrics: self, by_source: Default::default() }
     }
 
     /// Answers so far, by source.
     pub fn answers_by_source(&self) -> BTreeMap<String, u64> {
         totals(&self.answers, "source")
+    }
+}
+
+/// The answers about one resource.
+pub(super) struct Answers {
+    resource: &'static str,
+    metrics: Metrics,
+    /// Looked up once: a look locks what all threads share.
+    by_source: [OnceLock<IntCounter>; Source::COUNT],
+}
+
+impl Answers {
+    /// One answer more.
+    pub(super) fn count(&self, source: Source, age: Duration) {
+        let counter = || self.metrics.answers.with_label_values(&[self.resource, source.as_str()]);
+        self.by_source[source as usize].get_or_init(counter).inc();
+        self.metrics.age.observe(age.as_secs_f64());
     }
 }

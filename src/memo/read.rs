@@ -127,7 +127,7 @@ impl<V: Memorable, E: Failure> Memo<V, E> {
     }
 
     pub(super) fn counted(&self, found: Found<V>) -> Found<V> {
-        self.0.metrics.answer(self.0.resource, found.source, found.answer.age());
+        self.0.answers.count(found.source, found.answer.age());
         found
     }
 

@@ -30,6 +30,7 @@ mod page;
 mod pods;
 mod pressure;
 mod process;
+mod repeats;
 mod rights;
 mod rollback;
 mod rolling;

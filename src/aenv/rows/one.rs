@@ -53,7 +53,7 @@ impl<R: Row> One<R> {
             OneShape::Detail => Envelope::success(self.0.detail()).to_json(),
             OneShape::Gateway => Envelope::success(self.0.gateway()).to_json(),
         };
-        Rendering::of_rows(&(shape, &*self.0), json)
+        Rendering::of_row(&(shape, &*self.0), json)
     }
 
     pub(super) fn bytes(&self) -> usize {

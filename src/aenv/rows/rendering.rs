@@ -46,18 +46,28 @@ impl Coding {
 
 /// A rendered answer. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Rendering {
-    body: Bytes,
-    /// Entity tags by [`Coding`], quotes included (RFC 9110, section 8.8.3).
-    etags: [Bytes; 3],
+pub struct Rendering(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    text: Bytes,
+    /// Entity tag of the text as it is, quotes included (RFC 9110, section 8.8.3).
+    etag: String,
     /// `None`: it may be compressed for each caller only, which is not worth it.
-    compressed: Option<Arc<Compressed>>,
+    compressed: Option<Compressed>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Compressed {
-    gzip: Once<Bytes>,
-    zstd: Once<Bytes>,
+    gzip: Encoded,
+    zstd: Encoded,
+}
+
+/// A text in another coding.
+#[derive(Debug)]
+struct Encoded {
+    text: Once<Bytes>,
+    etag: String,
 }
 
 impl Rendering {
@@ -69,74 +79,109 @@ impl Rendering {
 
     /// The same with tags made of `content`, where the text is not all that belongs to it.
     pub fn document_of(content: &impl Hash, text: impl Into<Bytes>) -> Self {
-        Self { etags: tags("", content), body: text.into(), compressed: None }.compressible()
+        Self::kept(text.into(), Tags::strong(content))
     }
 
-    /// Rows rendered as `json`. Their tags are made of `content`, which leaves out when they were read; so they are weak.
+    /// Rows rendered as `json`, to be kept together with what they are compressed to. Their tags are made of `content`, which
+    /// leaves out when they were read; so they are weak.
     pub(super) fn of_rows(content: &impl Hash, json: Vec<u8>) -> Self {
-        Self { etags: tags("W/", content), body: json.into_boxed_slice().into(), compressed: None }
+        Self::kept(json.into_boxed_slice().into(), Tags::weak(content))
     }
 
-    /// The same, to be kept together with what it is compressed to.
-    pub(super) fn compressible(self) -> Self {
-        let compressed = (self.body.len() >= WORTH_COMPRESSING).then(Arc::default);
-        Self { compressed, ..self }
+    /// The same for one row, and one caller.
+    pub(super) fn of_row(content: &impl Hash, json: Vec<u8>) -> Self {
+        let (text, etag) = (json.into_boxed_slice().into(), Tags::weak(content).of(""));
+        Self(Arc::new(Inner { text, etag, compressed: None }))
+    }
+
+    fn kept(text: Bytes, tags: Tags) -> Self {
+        let encoded = |suffix| Encoded { text: Once::default(), etag: tags.of(suffix) };
+        let compressed = || Compressed { gzip: encoded("-gzip"), zstd: encoded("-zstd") };
+        let compressed = (text.len() >= WORTH_COMPRESSING).then(compressed);
+        Self(Arc::new(Inner { etag: tags.of(""), text, compressed }))
     }
 
     /// True if it is given in codings other than identity.
     pub fn is_compressible(&self) -> bool {
-        self.compressed.is_some()
+        self.0.compressed.is_some()
     }
 
     /// The entity tag in this coding.
-    pub fn etag(&self, coding: Coding) -> &Bytes {
-        &self.etags[coding as usize]
+    pub fn etag(&self, coding: Coding) -> &str {
+        self.encoding(coding).map_or(&self.0.etag, |encoded| &encoded.etag)
     }
 
     /// The text as it is.
     pub fn body(&self) -> &Bytes {
-        &self.body
+        &self.0.text
     }
 
     /// The text in this coding, unless it has to be compressed first.
     pub fn at_hand(&self, coding: Coding) -> Option<Bytes> {
-        match (&self.compressed, coding) {
-            (None, _) | (_, Coding::Identity) => Some(self.body.clone()),
-            (Some(compressed), Coding::Gzip) => compressed.gzip.made(),
-            (Some(compressed), Coding::Zstd) => compressed.zstd.made(),
+        match self.encoding(coding) {
+            None => Some(self.body().clone()),
+            Some(encoded) => encoded.text.made(),
         }
     }
 
     /// The text in this coding, compressed when it is first asked for; the first callers wait for that, which takes less
     /// time than sending what it saves. `None`: compressing failed.
     pub async fn encoded(&self, coding: Coding) -> Option<Bytes> {
-        let Some(compressed) = &self.compressed else { return Some(self.body.clone()) };
-        let effort = if self.body.len() < LARGE { Effort::Small } else { Effort::Large };
-        let body = self.body.clone();
-        match coding {
-            Coding::Identity => Some(body),
-            Coding::Gzip => compressed.gzip.get(effort, move || gzip(&body).expect("memory takes all writes")).await,
-            Coding::Zstd => compressed.zstd.get(effort, move || zstd(&body).expect("the room is large enough")).await,
-        }
+        let text = self.body().clone();
+        let Some(encoded) = self.encoding(coding) else { return Some(text) };
+        let effort = if text.len() < LARGE { Effort::Small } else { Effort::Large };
+        encoded.text.get(effort, move || compress(coding, text).expect("memory has the room")).await
     }
 
     /// Compresses it in the codings that `before` has been asked for in.
     pub(super) async fn prepare_like(&self, before: &Self) {
-        let Some(before) = &before.compressed else { return };
-        for (made, coding) in [(before.gzip.made(), Coding::Gzip), (before.zstd.made(), Coding::Zstd)] {
-            if made.is_some() {
+        for coding in [Coding::Gzip, Coding::Zstd] {
+            if before.encoding(coding).is_some_and(|encoded| encoded.text.made().is_some()) {
                 self.encoded(coding).await;
             }
         }
     }
+
+    /// `None`: it is given as it is.
+    fn encoding(&self, coding: Coding) -> Option<&Encoded> {
+        let compressed = self.0.compressed.as_ref()?;
+        match coding {
+            Coding::Identity => None,
+            Coding::Gzip => Some(&compressed.gzip),
+            Coding::Zstd => Some(&compressed.zstd),
+        }
+    }
 }
 
-fn tags(weakness: &str, content: &impl Hash) -> [Bytes; 3] {
-    // Its keys are fixed, so that replicas of one build agree.
-    let mut hasher = DefaultHasher::new();
-    content.hash(&mut hasher);
-    let hash = hasher.finish();
-    ["", "-gzip", "-zstd"].map(|coding| format!("{weakness}\"{hash:016x}{coding}\"").into())
+/// The entity tags of one text, which are alike but for their coding.
+struct Tags {
+    weakness: &'static str,
+    hash: u64,
+}
+
+impl Tags {
+    fn strong(content: &impl Hash) -> Self {
+        // Its keys are fixed, so that replicas of one build agree.
+        let mut hasher = DefaultHasher::new();
+        content.hash(&mut hasher);
+        Self { weakness: "", hash: hasher.finish() }
+    }
+
+    fn weak(content: &impl Hash) -> Self {
+        Self { weakness: "W/", ..Self::strong(content) }
+    }
+
+    fn of(&self, coding: &str) -> String {
+        format!("{}\"{:016x}{coding}\"", self.weakness, self.hash)
+    }
+}
+
+fn compress(coding: Coding, text: Bytes) -> io::Result<Bytes> {
+    match coding {
+        Coding::Identity => Ok(text),
+        Coding::Gzip => gzip(&text),
+        Coding::Zstd => zstd(&text),
+    }
 }
 
 fn gzip(text: &[u8]) -> io::Result<Bytes> {
@@ -171,9 +216,9 @@ mod tests {
 
     #[test]
     fn each_coding_has_a_tag_of_its_own() {
-        let tag = |coding| Rendering::document("x").etag(coding).clone();
-        assert_ne!(tag(Coding::Gzip), tag(Coding::Identity));
-        assert_ne!(tag(Coding::Gzip), tag(Coding::Zstd));
+        let rendering = Rendering::document("x".repeat(WORTH_COMPRESSING));
+        let [plain, gzip, zstd] = [Coding::Identity, Coding::Gzip, Coding::Zstd].map(|coding| rendering.etag(coding));
+        assert!(plain != gzip && plain != zstd && gzip != zstd);
     }
 
     #[test]
@@ -186,7 +231,6 @@ mod tests {
         let [before, after] = [0, 1].map(|_| Rendering::document("x".repeat(LARGE)));
         before.encoded(Coding::Zstd).await.unwrap();
         after.prepare_like(&before).await;
-        let Compressed { gzip, zstd } = &**after.compressed.as_ref().unwrap();
-        assert_eq!((gzip.made(), zstd.made().is_some()), (None, true));
+        assert!(after.at_hand(Coding::Gzip).is_none() && after.at_hand(Coding::Zstd).is_some());
     }
 }

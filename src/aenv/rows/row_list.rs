@@ -204,7 +204,7 @@ impl<R: Row> Rows<R> {
             ListShape::Gateway => Envelope::success(self.views(R::gateway)).to_json_of(room),
             ListShape::GatewayPage => Envelope::success(Page { items: self.views(R::gateway) }).to_json_of(room),
         };
-        Rendering::of_rows(&(shape, &self.0.rows), json).compressible()
+        Rendering::of_rows(&(shape, &self.0.rows), json)
     }
 
     fn views<'a, V: Serialize>(&'a self, view: impl Fn(&'a R) -> V) -> impl Serialize {

@@ -138,7 +138,7 @@ async fn parts_keep_their_renderings_until_they_change() {
 
 #[tokio::test]
 async fn rows_of_equal_content_have_equal_tags() {
-    let tag = async |names| rows(names).rendering(ListShape::Items).await.unwrap().etag(Coding::Identity).clone();
+    let tag = async |names| rows(names).rendering(ListShape::Items).await.unwrap().etag(Coding::Identity).to_owned();
     assert_eq!(tag(&["a1", "b1"]).await, tag(&["b1", "a1"]).await);
     assert_ne!(tag(&["a1"]).await, tag(&["a2"]).await);
 }

@@ -7,9 +7,7 @@ use super::answer::answer_document;
 use super::ask::Answer;
 use crate::aenv::rows::Rendering;
 use actix_web::HttpRequest;
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use std::sync::LazyLock;
 
 /// One file for the browser, with one `<style>` and one `<script>`.
@@ -49,5 +47,5 @@ pub(super) async fn show_page(request: HttpRequest) -> Answer {
         (REFERRER_POLICY, "no-referrer"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    answer_document(&request, &DOCUMENT, HeaderValue::from_static("text/html; charset=utf-8"), &headers).await
+    answer_document(&request, &DOCUMENT, "text/html; charset=utf-8", &headers).await
 }
