@@ -7,7 +7,8 @@ use super::error::MIME;
 use super::identify::{Names, Told};
 use super::metrics::Requests;
 use super::parts::Part;
-use super::repeat::{Head, Reply};
+use super::repeat::Head;
+use super::unsent::Unsent;
 use super::warning::is_warned;
 use crate::aenv::rows::{ListShape, One, OneShape, Rendering, Row, Rows};
 use crate::memo::{Found, ReadOptions, Source};
@@ -69,7 +70,7 @@ impl Question {
     }
 
     /// The answer that shows what `find` finds at hand. `None`: nothing is, or the replica says good-bye with its answers.
-    pub(super) fn answer(&self, find: impl Fn(&Api, ReadOptions) -> Option<Shown>) -> Option<Reply> {
+    pub(super) fn answer(&self, find: impl Fn(&Api, ReadOptions) -> Option<Shown>) -> Option<Unsent> {
         let began = Instant::now();
         if !self.api.readiness.is_ready() {
             return None;

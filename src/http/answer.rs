@@ -149,7 +149,7 @@ async fn send(
     tell(&mut add);
     let Some(coding) = form.coding() else { return Ok(response) };
     let body = rendering.encoded(coding).await.ok_or(ApiError::NoRendering)?;
-    let length = body.len();
+    let length = body.bytes.len();
     Ok(match Outgoing::new(request, body) {
         Ok(body) => {
             // To actix it is a stream, which would be sent in chunks.

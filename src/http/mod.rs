@@ -44,6 +44,7 @@ mod status;
 mod stream;
 mod sweep;
 mod tls;
+mod unsent;
 mod wait;
 mod waiting;
 mod warning;

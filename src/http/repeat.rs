@@ -4,11 +4,12 @@
 //! [stream](super::stream) gives it itself: actix's parsing, routing and writing are more than half of the work of an answer
 //! from memory. In every other case the request goes to actix, as if there were none of this.
 
+use super::unsent::Unsent;
+use crate::aenv::rows::Body;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, DATE, HeaderName, HttpDate};
-use bytes::{Buf as _, Bytes, buf::Chain};
+use bytes::Bytes;
 use std::cell::RefCell;
-use std::io::Cursor;
 use std::time::SystemTime;
 
 /// Longest head that is kept to be compared. Those of programs are shorter, and those of browsers, which do not poll, longer.
@@ -17,11 +18,8 @@ const LONGEST: usize = 512;
 /// Bytes for which the head of an answer has room from the beginning; most are shorter.
 const USUAL: usize = 384;
 
-/// The bytes of an answer: its head, and its body.
-pub(super) type Reply = Chain<Cursor<Vec<u8>>, Bytes>;
-
 /// Answers a request that is repeated. `None`: it has to go the usual way.
-pub(super) type Again = Box<dyn Fn() -> Option<Reply>>;
+pub(super) type Again = Box<dyn Fn() -> Option<Unsent>>;
 
 /// The last request of a connection, if the next one may be a repetition of it.
 #[derive(Default)]
@@ -61,7 +59,7 @@ impl Repeats {
     }
 
     /// The answer, if `head` is that of the last request once more.
-    pub(super) fn answer(&self, head: &[u8]) -> Option<Reply> {
+    pub(super) fn answer(&self, head: &[u8]) -> Option<Unsent> {
         let last = self.0.borrow();
         let again = last.again.as_ref().filter(|_| last.head == head)?;
         again()
@@ -89,12 +87,12 @@ impl Head {
     }
 
     /// The whole answer; one to a caller who has the body already has none.
-    pub(super) fn with(mut self, body: Option<Bytes>) -> Reply {
+    pub(super) fn with(mut self, body: Option<Body>) -> Unsent {
         if let Some(body) = &body {
-            self.add(&CONTENT_LENGTH, body.len().to_string().as_bytes());
+            self.add(&CONTENT_LENGTH, body.bytes.len().to_string().as_bytes());
         }
         self.add(&DATE, HttpDate::from(SystemTime::now()).to_string().as_bytes());
         self.0.extend_from_slice(b"\r\n\r\n");
-        Cursor::new(self.0).chain(body.unwrap_or_default())
+        Unsent::new(self.0, body.unwrap_or_else(|| Bytes::new().into()))
     }
 }

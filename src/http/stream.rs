@@ -13,12 +13,13 @@ use super::outbox::Outbox;
 use super::pace::{PIECE, Pace, Patience, Phase};
 use super::readiness::Readiness;
 use super::reading::Reading;
-use super::repeat::{Repeats, Reply};
-use super::tls::Abort;
+use super::repeat::Repeats;
+use super::tls::Transport;
+use super::unsent::Unsent;
 use crate::aenv::envelope::Envelope;
 use actix_web::ResponseError;
 use actix_web::dev::Extensions;
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -37,8 +38,8 @@ pub(super) struct Paced<S> {
     pace: Rc<Pace>,
     outbox: Rc<Outbox>,
     repeats: Rc<Repeats>,
-    /// What is unwritten of an answer to a repeated request.
-    reply: Option<Reply>,
+    /// What is unsent of an answer to a repeated request.
+    reply: Option<Unsent>,
     patience: Patience,
     timer: Pin<Box<Sleep>>,
     reading: Reading,
@@ -50,7 +51,7 @@ pub(super) struct Paced<S> {
     _send_buffer: Option<OwnedSemaphorePermit>,
 }
 
-impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
+impl<S: AsyncWrite + Transport + Unpin> Paced<S> {
     /// The stream of a new connection, whose first head is due.
     pub(super) fn new(
         stream: S,
@@ -111,8 +112,8 @@ impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
     }
 
     /// Writes `head` and the body behind it; the count is that of the head's bytes.
-    fn poll_write_with(&mut self, head: &[u8], mut body: Bytes, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let pieces = [IoSlice::new(head), IoSlice::new(&body)];
+    fn poll_write_with(&mut self, head: &[u8], mut body: Unsent, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let pieces = [IoSlice::new(head), IoSlice::new(body.body_behind_head(&self.stream))];
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, &pieces);
         let written = self.in_time(written, cx);
         if let Poll::Ready(Ok(count)) = written {
@@ -122,39 +123,37 @@ impl<S: AsyncWrite + Abort + Unpin> Paced<S> {
         written.map_ok(|count| count.min(head.len()))
     }
 
-    /// Writes the rest of the body in the outbox, if there is one.
+    /// Sends the rest of the body in the outbox, if there is one.
     fn poll_empty_outbox(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(mut body) = self.outbox.take() else { return Poll::Ready(Ok(())) };
-        let written = self.poll_write_all(&mut body, cx);
+        let sent = self.poll_send_all(&mut body, cx);
         self.outbox.put(body);
-        ready!(written)?;
+        ready!(sent)?;
         // So that the body is asked for more, and ends.
         cx.waker().wake_by_ref();
         Poll::Ready(Ok(()))
     }
 
-    /// Writes what is unwritten of an answer to a repeated request.
+    /// Sends what is unsent of an answer to a repeated request.
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(mut reply) = self.reply.take() else { return Poll::Ready(Ok(())) };
-        let written = self.poll_write_all(&mut reply, cx);
-        if written.is_pending() {
+        let sent = self.poll_send_all(&mut reply, cx);
+        if sent.is_pending() {
             self.pace.enter(Phase::Answering);
             self.reply = Some(reply);
             return Poll::Pending;
         }
         self.pace.enter(Phase::Idle);
         self.reading.ended();
-        written
+        sent
     }
 
-    fn poll_write_all(&mut self, rest: &mut impl Buf, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while rest.has_remaining() {
-            let mut pieces = [IoSlice::new(&[]); 2];
-            let count = rest.chunks_vectored(&mut pieces);
-            let written = Pin::new(&mut self.stream).poll_write_vectored(cx, &pieces[..count]);
-            match ready!(self.in_time(written, cx))? {
+    fn poll_send_all(&mut self, unsent: &mut Unsent, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !unsent.is_empty() {
+            let sent = unsent.poll_send(&mut self.stream, cx);
+            match ready!(self.in_time(sent, cx))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => rest.advance(count),
+                count => unsent.advance(count),
             }
         }
         Poll::Ready(Ok(()))
@@ -198,7 +197,7 @@ fn slow_head() -> Vec<u8> {
     [head.into_bytes(), body].concat()
 }
 
-impl<S: AsyncRead + AsyncWrite + Abort + Unpin> Paced<S> {
+impl<S: AsyncRead + AsyncWrite + Transport + Unpin> Paced<S> {
     /// Reads no more than is allowed at the moment, and nothing while an answer of the stream's own is unwritten.
     fn poll_piece(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let most = ready!(self.pace.poll_allowance(cx)).min(buf.remaining());
@@ -240,7 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Abort + Unpin> Paced<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Abort + Unpin> AsyncRead for Paced<S> {
+impl<S: AsyncRead + AsyncWrite + Transport + Unpin> AsyncRead for Paced<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if let Poll::Ready(read) = self.poll_piece(cx, buf) {
             if matches!(self.pace.phase(), Phase::Idle) {
@@ -255,7 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Abort + Unpin> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Abort + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncWrite + Transport + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.pace.writes();
         match self.outbox.take() {
@@ -298,10 +297,15 @@ mod tests {
     use crate::http::repeat::Head;
     use actix_web::http::StatusCode;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::net::TcpStream;
     use tokio::time::sleep;
 
-    impl Abort for DuplexStream {
+    impl Transport for DuplexStream {
         fn abort(&self) {}
+
+        fn plain(&self) -> Option<&TcpStream> {
+            None
+        }
     }
 
     const PATIENCE: Patience = Patience {
@@ -400,7 +404,7 @@ mod tests {
         far.write_all(GET).await.unwrap();
         assert_eq!(given(&mut paced).await, GET);
         assert!(paced.repeats.compares());
-        paced.repeats.keep(Box::new(|| Some(Head::new(StatusCode::OK).with(Some(Bytes::from_static(body))))));
+        paced.repeats.keep(Box::new(|| Some(Head::new(StatusCode::OK).with(Some(Bytes::from_static(body).into())))));
         paced.pace.enter(Phase::Idle);
         (paced, far)
     }

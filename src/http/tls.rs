@@ -18,13 +18,16 @@ const FAILURES_LOGGED: Duration = Duration::from_secs(10);
 /// A connection, encrypted or not.
 pub(super) type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
-/// A connection that can be ended without what is unsent, which the system would otherwise keep for minutes.
-pub(super) trait Abort {
-    /// Has the connection reset when it is closed.
+/// What a connection can do besides reading and writing.
+pub(super) trait Transport {
+    /// Has the connection reset when it is closed: what is unsent, which the system would keep for minutes, is dropped.
     fn abort(&self);
+
+    /// The connection itself, if its bytes reach the caller as they are.
+    fn plain(&self) -> Option<&TcpStream>;
 }
 
-impl Abort for Wire {
+impl Transport for Wire {
     fn abort(&self) {
         let stream = match self {
             Either::Left(plain) => plain,
@@ -32,6 +35,13 @@ impl Abort for Wire {
         };
         // A connection that is gone already needs no end.
         let _ = stream.set_zero_linger();
+    }
+
+    fn plain(&self) -> Option<&TcpStream> {
+        match self {
+            Either::Left(plain) => Some(plain),
+            Either::Right(_) => None,
+        }
     }
 }
 

@@ -112,9 +112,11 @@ pub(crate) const RULES: Rules = Rules {
         (
             "rustix",
             &[
+                "src/aenv/rows/text_file.rs",
                 "src/app/descriptors.rs",
                 "src/http/scheduling.rs",
                 "src/http/send_buffer.rs",
+                "src/http/unsent.rs",
                 "src/reload/file.rs",
                 "src/telemetry/process.rs",
             ],

@@ -14,11 +14,12 @@ mod row_list;
 #[cfg(test)]
 mod tests;
 mod text;
+mod text_file;
 
 pub(crate) use labels::RowLabels;
 pub use listing::Listing;
 pub(crate) use one::{One, OneShape};
-pub(crate) use rendering::{Coding, Rendering};
+pub(crate) use rendering::{Body, Coding, Rendering};
 pub(crate) use row::Row;
 pub use row_list::{ListShape, Rows};
 pub use text::Interner;

@@ -1,9 +1,11 @@
 //! A rendering: the JSON text of an answer, compressed at most once for each coding, with an entity tag for each.
 
 use super::once::{Effort, Once};
+use super::text_file::{file_bytes, text_file};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -53,6 +55,8 @@ struct Inner {
     text: Bytes,
     /// Entity tag of the text as it is, quotes included (RFC 9110, section 8.8.3).
     etag: String,
+    /// The text as it is, once more.
+    file: Once<Option<Arc<File>>>,
     /// `None`: it may be compressed for each caller only, which is not worth it.
     compressed: Option<Compressed>,
 }
@@ -61,6 +65,21 @@ struct Inner {
 struct Compressed {
     gzip: Encoded,
     zstd: Encoded,
+}
+
+/// The body of an answer. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Body {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// The same bytes in a file. `None`: they are better written.
+    pub file: Option<Arc<File>>,
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, file: None }
+    }
 }
 
 /// A text in another coding.
@@ -91,14 +110,14 @@ impl Rendering {
     /// The same for one row, and one caller.
     pub(super) fn of_row(content: &impl Hash, json: Vec<u8>) -> Self {
         let (text, etag) = (json.into_boxed_slice().into(), Tags::weak(content).of(""));
-        Self(Arc::new(Inner { text, etag, compressed: None }))
+        Self(Arc::new(Inner { text, etag, file: Once::default(), compressed: None }))
     }
 
     fn kept(text: Bytes, tags: Tags) -> Self {
         let encoded = |suffix| Encoded { text: Once::default(), etag: tags.of(suffix) };
         let compressed = || Compressed { gzip: encoded("-gzip"), zstd: encoded("-zstd") };
         let compressed = (text.len() >= WORTH_COMPRESSING).then(compressed);
-        Self(Arc::new(Inner { etag: tags.of(""), text, compressed }))
+        Self(Arc::new(Inner { etag: tags.of(""), text, file: Once::default(), compressed }))
     }
 
     /// True if it is given in codings other than identity.
@@ -117,24 +136,36 @@ impl Rendering {
     }
 
     /// The text in this coding, unless it has to be compressed first.
-    pub fn at_hand(&self, coding: Coding) -> Option<Bytes> {
+    pub fn at_hand(&self, coding: Coding) -> Option<Body> {
         match self.encoding(coding) {
-            None => Some(self.body().clone()),
-            Some(encoded) => encoded.text.made(),
+            None => Some(Body { bytes: self.body().clone(), file: self.0.file.made().flatten() }),
+            Some(encoded) => encoded.text.made().map(Body::from),
         }
     }
 
     /// The text in this coding, compressed when it is first asked for; the first callers wait for that, which takes less
     /// time than sending what it saves. `None`: compressing failed.
-    pub async fn encoded(&self, coding: Coding) -> Option<Bytes> {
+    pub async fn encoded(&self, coding: Coding) -> Option<Body> {
         let text = self.body().clone();
-        let Some(encoded) = self.encoding(coding) else { return Some(text) };
+        let Some(encoded) = self.encoding(coding) else { return Some(Body { file: self.file().await, bytes: text }) };
         let effort = if text.len() < LARGE { Effort::Small } else { Effort::Large };
-        encoded.text.get(effort, move || compress(coding, text).expect("memory has the room")).await
+        let made = encoded.text.get(effort, move || compress(coding, text).expect("memory has the room")).await;
+        made.map(Body::from)
     }
 
-    /// Compresses it in the codings that `before` has been asked for in.
+    async fn file(&self) -> Option<Arc<File>> {
+        let text = self.body().clone();
+        if file_bytes(text.len()) == 0 {
+            return None;
+        }
+        self.0.file.get(Effort::Large, move || text_file(&text)).await.flatten()
+    }
+
+    /// Makes the forms that `before` has been asked for in.
     pub(super) async fn prepare_like(&self, before: &Self) {
+        if before.0.file.made().is_some() {
+            self.file().await;
+        }
         for coding in [Coding::Gzip, Coding::Zstd] {
             if before.encoding(coding).is_some_and(|encoded| encoded.text.made().is_some()) {
                 self.encoded(coding).await;
@@ -197,20 +228,20 @@ fn zstd(text: &[u8]) -> io::Result<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
+    use std::io::{Read, Seek};
 
     #[tokio::test]
     async fn a_text_is_compressed_once_for_each_coding() {
         for size in [WORTH_COMPRESSING, LARGE] {
             let rendering = Rendering::document("x".repeat(size));
-            let gzip = rendering.encoded(Coding::Gzip).await.unwrap();
-            let zstd = rendering.clone().encoded(Coding::Zstd).await.unwrap();
+            let encoded = async |coding| rendering.clone().encoded(coding).await.unwrap().bytes;
+            let (gzip, zstd) = (encoded(Coding::Gzip).await, encoded(Coding::Zstd).await);
             let mut text = String::new();
             flate2::read::GzDecoder::new(&*gzip).read_to_string(&mut text).unwrap();
             assert_eq!(text.as_bytes(), rendering.body());
             assert_eq!(zstd::bulk::decompress(&zstd, size).unwrap(), **rendering.body());
-            assert_eq!(rendering.encoded(Coding::Gzip).await.unwrap().as_ptr(), gzip.as_ptr());
-            assert_eq!(rendering.encoded(Coding::Identity).await.unwrap().as_ptr(), rendering.body().as_ptr());
+            assert_eq!(encoded(Coding::Gzip).await.as_ptr(), gzip.as_ptr());
+            assert_eq!(encoded(Coding::Identity).await.as_ptr(), rendering.body().as_ptr());
         }
     }
 
@@ -232,5 +263,26 @@ mod tests {
         before.encoded(Coding::Zstd).await.unwrap();
         after.prepare_like(&before).await;
         assert!(after.at_hand(Coding::Gzip).is_none() && after.at_hand(Coding::Zstd).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_large_text_has_a_file_once_somebody_has_asked_for_it_as_it_is() {
+        let [before, after] = [0, 1].map(|_| Rendering::document("x".repeat(200_000)));
+        before.encoded(Coding::Gzip).await.unwrap();
+        assert!(before.at_hand(Coding::Identity).unwrap().file.is_none());
+        let Body { bytes, file } = before.encoded(Coding::Identity).await.unwrap();
+        assert_eq!(file.is_some(), cfg!(target_os = "linux"));
+        if let Some(mut file) = file.as_deref() {
+            let mut text = Vec::new();
+            file.rewind().unwrap();
+            file.read_to_end(&mut text).unwrap();
+            assert_eq!(text, bytes);
+        }
+        after.prepare_like(&before).await;
+        for coding in [Coding::Identity, Coding::Gzip] {
+            let [before, after] = [&before, &after].map(|rendering| rendering.at_hand(coding).unwrap());
+            assert_eq!((after.bytes.len(), after.file.is_some()), (before.bytes.len(), before.file.is_some()));
+        }
+        assert!(Rendering::document("x".repeat(LARGE)).encoded(Coding::Identity).await.unwrap().file.is_none());
     }
 }

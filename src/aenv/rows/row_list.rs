@@ -2,6 +2,7 @@
 
 use super::once::{Effort, Once};
 use super::one::row_bytes;
+use super::text_file::file_bytes;
 use super::{One, Rendering, Row};
 use crate::aenv::envelope::Envelope;
 use crate::syntax::ListFilter;
@@ -211,14 +212,16 @@ impl<R: Row> Rows<R> {
         Views { rows: &self.0.rows, view }
     }
 
-    /// About how many bytes of memory it takes: the rows, and two renderings of them, each plain and compressed to a sixth
-    /// twice, whether they have been made or not. All three shapes of one answer are hardly asked for within its few
+    /// About how many bytes of memory it takes: the rows, and two renderings of them, each plain, in a file, and compressed to a
+    /// sixth twice, whether they have been made or not. All three shapes of one answer are hardly asked for within its few
     /// seconds.
     pub(super) fn bytes(&self) -> usize {
         // Its pointer, and its positions in the groups.
         let place = size_of::<Arc<R>>() + 2 * size_of::<usize>();
         let rows = self.iter().map(|row| row_bytes(row) + place).sum::<usize>();
-        rows + size_of::<Inner<R>>() + (self.0.json_bytes.items + self.0.json_bytes.gateway) * 4 / 3
+        let rendering = |json| json * 4 / 3 + file_bytes(json);
+        let JsonBytes { items, gateway } = self.0.json_bytes;
+        rows + size_of::<Inner<R>>() + rendering(items) + rendering(gateway)
     }
 }
 

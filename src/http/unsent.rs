@@ -1,0 +1,145 @@
+//! What is unsent of an answer: the rest of its head, and of its body.
+
+use super::tls::Transport;
+use crate::aenv::rows::Body;
+use bytes::{Buf as _, Bytes};
+use std::fs::File;
+use std::io::{self, Cursor, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use tokio::io::{AsyncWrite, Interest};
+use tokio::net::TcpStream;
+
+/// Bytes on their way to a caller. The body is shared by all who are sent it.
+pub(super) struct Unsent {
+    head: Cursor<Vec<u8>>,
+    body: Bytes,
+    file: Option<Part>,
+}
+
+/// The part of a file that is the unsent body once more.
+struct Part {
+    file: Arc<File>,
+    from: u64,
+}
+
+impl Unsent {
+    /// `head`, and `body` behind it.
+    pub(super) fn new(head: Vec<u8>, body: Body) -> Self {
+        Self { head: Cursor::new(head), body: body.bytes, file: body.file.map(|file| Part { file, from: 0 }) }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        !self.head.has_remaining() && self.body.is_empty()
+    }
+
+    /// Sends some of it; the count is to be told to [`Self::advance`].
+    pub(super) fn poll_send<S>(&mut self, stream: &mut S, cx: &mut Context<'_>) -> Poll<io::Result<usize>>
+    where
+        S: AsyncWrite + Transport + Unpin,
+    {
+        if let (Some(part), Some(stream)) = (&self.file, stream.plain())
+            && !self.head.has_remaining()
+        {
+            let sent = ready!(poll_send_file(stream, part, self.body.len(), cx));
+            if !sent.as_ref().is_err_and(is_impossible) {
+                return Poll::Ready(sent);
+            }
+            self.file = None;
+        }
+        let pieces = [IoSlice::new(self.head.chunk()), IoSlice::new(self.body_behind_head(stream))];
+        Pin::new(stream).poll_write_vectored(cx, &pieces)
+    }
+
+    /// The bytes of the body that are written together with a head: none if they are to be sent from the file.
+    pub(super) fn body_behind_head(&self, stream: &impl Transport) -> &[u8] {
+        if self.file.is_some() && stream.plain().is_some() { &[] } else { &self.body }
+    }
+
+    /// `count` bytes of it have been sent.
+    pub(super) fn advance(&mut self, count: usize) {
+        let of_head = count.min(self.head.remaining());
+        self.head.advance(of_head);
+        self.body.advance(count - of_head);
+        if let Some(part) = &mut self.file {
+            part.from += (count - of_head) as u64;
+        }
+    }
+}
+
+/// Sends the next `count` bytes of the file, or some of them.
+#[cfg(target_os = "linux")]
+fn poll_send_file(stream: &TcpStream, part: &Part, count: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    let mut from = part.from;
+    loop {
+        ready!(stream.poll_write_ready(cx))?;
+        let sent = stream
+            .try_io(Interest::WRITABLE, || Ok(rustix::fs::sendfile(stream, &*part.file, Some(&mut from), count)?));
+        // The system takes nothing at the moment, and its readiness has been withdrawn.
+        if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            continue;
+        }
+        return Poll::Ready(sent);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn poll_send_file(_: &TcpStream, _: &Part, _: usize, _: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+}
+
+/// True if the system sends no files, as under a filter of system calls.
+fn is_impossible(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aenv::rows::{Coding, Rendering};
+    use crate::http::tls::Wire;
+    use std::future::poll_fn;
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+    use tokio_util::either::Either;
+
+    /// What a caller gets of `unsent`.
+    async fn received(mut unsent: Unsent) -> Vec<u8> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut caller = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut stream: Wire = Either::Left(listener.accept().await.unwrap().0);
+        let sends = async {
+            while !unsent.is_empty() {
+                let count = poll_fn(|cx| unsent.poll_send(&mut stream, cx)).await.unwrap();
+                unsent.advance(count);
+            }
+            drop(stream);
+        };
+        let mut received = Vec::new();
+        let (_, read) = tokio::join!(sends, caller.read_to_end(&mut received));
+        read.unwrap();
+        received
+    }
+
+    #[tokio::test]
+    async fn head_and_body_arrive_as_one_whether_they_are_written_or_sent_from_a_file() {
+        let text = (0..500_000).map(|n| b'a' + (n % 23) as u8).collect::<Vec<_>>();
+        let body = Rendering::document(text.clone()).encoded(Coding::Identity).await.unwrap();
+        assert_eq!(body.file.is_some(), cfg!(target_os = "linux"));
+        let expected = [b"head".as_slice(), &text].concat();
+        for body in [body.clone(), body.bytes.into()] {
+            assert!(received(Unsent::new(b"head".to_vec(), body.clone())).await == expected);
+            assert!(received(Unsent::new(Vec::new(), body)).await == text);
+        }
+    }
+
+    #[tokio::test]
+    async fn where_no_file_can_be_sent_the_bytes_are_written() {
+        let bytes = Bytes::from(vec![b'x'; 200_000]);
+        // A folder cannot be sent.
+        let file = Some(Arc::new(File::open("/").unwrap()));
+        let expected = [b"head".as_slice(), &bytes].concat();
+        assert!(received(Unsent::new(b"head".to_vec(), Body { bytes, file })).await == expected);
+    }
+}
