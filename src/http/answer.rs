@@ -148,8 +148,8 @@ async fn send(
     form.tell(kind, &mut add);
     tell(&mut add);
     let Some(coding) = form.coding() else { return Ok(response) };
-    let body = rendering.encoded(coding).await.ok_or(ApiError::NoRendering)?;
-    let length = body.bytes.len();
+    let body = rendering.encoded(coding).await.ok_or(ApiError::NoRendering)?.bytes;
+    let length = body.len();
     Ok(match Outgoing::new(request, body) {
         Ok(body) => {
             // To actix it is a stream, which would be sent in chunks.

@@ -1,11 +1,9 @@
 //! Outbox of a connection: a large body on its way to the stream, shared by all who read it.
 //!
 //! actix copies every piece of a body into a buffer of the connection. A large one goes round that: it is put into the
-//! outbox, and the connection's stream sends it with the head that actix writes. For actix the body
+//! outbox, and the connection's stream sends it with the head that actix writes, in one vectored write. For actix the body
 //! ends when the stream has taken the last of it, so that answers keep their order.
 
-use super::unsent::Unsent;
-use crate::aenv::rows::Body;
 use actix_web::HttpRequest;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Method;
@@ -22,16 +20,16 @@ const LARGE: usize = 32 * 1024;
 
 /// Place of a body that waits for the stream. `None`: there is none; an empty one has been sent, but actix not been told.
 #[derive(Default)]
-pub(super) struct Outbox(Cell<Option<Unsent>>);
+pub(super) struct Outbox(Cell<Option<Bytes>>);
 
 impl Outbox {
     /// The rest of the body.
-    pub(super) fn take(&self) -> Option<Unsent> {
+    pub(super) fn take(&self) -> Option<Bytes> {
         self.0.take()
     }
 
     /// Puts the rest back.
-    pub(super) fn put(&self, rest: Unsent) {
+    pub(super) fn put(&self, rest: Bytes) {
         self.0.set(Some(rest));
     }
 }
@@ -39,19 +37,19 @@ impl Outbox {
 /// A body that goes through the outbox.
 pub(super) struct Outgoing {
     /// `None`: it is in the outbox, or was.
-    body: Option<Unsent>,
+    body: Option<Bytes>,
     outbox: Rc<Outbox>,
 }
 
 impl Outgoing {
     /// `body` as the answer of `request`, or `body` itself if it is small or not sent at all.
-    pub(super) fn new(request: &HttpRequest, body: Body) -> Result<Self, Bytes> {
-        if body.bytes.len() < LARGE || request.method() == Method::HEAD {
-            return Err(body.bytes);
+    pub(super) fn new(request: &HttpRequest, body: Bytes) -> Result<Self, Bytes> {
+        if body.len() < LARGE || request.method() == Method::HEAD {
+            return Err(body);
         }
         match request.conn_data::<Rc<Outbox>>() {
-            Some(outbox) => Ok(Self { body: Some(Unsent::new(Vec::new(), body)), outbox: Rc::clone(outbox) }),
-            None => Err(body.bytes),
+            Some(outbox) => Ok(Self { body: Some(body), outbox: Rc::clone(outbox) }),
+            None => Err(body),
         }
     }
 }

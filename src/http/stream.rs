@@ -19,7 +19,7 @@ use super::unsent::Unsent;
 use crate::aenv::envelope::Envelope;
 use actix_web::ResponseError;
 use actix_web::dev::Extensions;
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -112,8 +112,8 @@ impl<S: AsyncWrite + Transport + Unpin> Paced<S> {
     }
 
     /// Writes `head` and the body behind it; the count is that of the head's bytes.
-    fn poll_write_with(&mut self, head: &[u8], mut body: Unsent, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let pieces = [IoSlice::new(head), IoSlice::new(body.body_behind_head(&self.stream))];
+    fn poll_write_with(&mut self, head: &[u8], mut body: Bytes, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let pieces = [IoSlice::new(head), IoSlice::new(&body)];
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, &pieces);
         let written = self.in_time(written, cx);
         if let Poll::Ready(Ok(count)) = written {
@@ -123,12 +123,12 @@ impl<S: AsyncWrite + Transport + Unpin> Paced<S> {
         written.map_ok(|count| count.min(head.len()))
     }
 
-    /// Sends the rest of the body in the outbox, if there is one.
+    /// Writes the rest of the body in the outbox, if there is one.
     fn poll_empty_outbox(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(mut body) = self.outbox.take() else { return Poll::Ready(Ok(())) };
-        let sent = self.poll_send_all(&mut body, cx);
+        let written = self.poll_write_all(&mut body, cx);
         self.outbox.put(body);
-        ready!(sent)?;
+        ready!(written)?;
         // So that the body is asked for more, and ends.
         cx.waker().wake_by_ref();
         Poll::Ready(Ok(()))
@@ -146,6 +146,17 @@ impl<S: AsyncWrite + Transport + Unpin> Paced<S> {
         self.pace.enter(Phase::Idle);
         self.reading.ended();
         sent
+    }
+
+    fn poll_write_all(&mut self, body: &mut Bytes, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !body.is_empty() {
+            let written = Pin::new(&mut self.stream).poll_write(cx, body);
+            match ready!(self.in_time(written, cx))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => body.advance(count),
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_send_all(&mut self, unsent: &mut Unsent, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

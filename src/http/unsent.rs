@@ -1,4 +1,7 @@
-//! What is unsent of an answer: the rest of its head, and of its body.
+//! What is unsent of an answer to a [repeated](super::repeat) request: the rest of its head, and of its body.
+//!
+//! A large body is sent from its file, where there is one. The answers that actix gives are written all the same: connections
+//! on which the first answer was sent from a file stayed at half of the requests of others, for a reason that was not found.
 
 use super::tls::Transport;
 use crate::aenv::rows::Body;
@@ -8,7 +11,7 @@ use std::io::{self, Cursor, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use tokio::io::{AsyncWrite, Interest};
+use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
 /// Bytes on their way to a caller. The body is shared by all who are sent it.
@@ -39,22 +42,15 @@ impl Unsent {
     where
         S: AsyncWrite + Transport + Unpin,
     {
-        if let (Some(part), Some(stream)) = (&self.file, stream.plain())
-            && !self.head.has_remaining()
-        {
-            let sent = ready!(poll_send_file(stream, part, self.body.len(), cx));
+        if let (Some(part), Some(stream)) = (&self.file, stream.plain()) {
+            let sent = ready!(poll_send_file(stream, self.head.chunk(), part, self.body.len(), cx));
             if !sent.as_ref().is_err_and(is_impossible) {
                 return Poll::Ready(sent);
             }
             self.file = None;
         }
-        let pieces = [IoSlice::new(self.head.chunk()), IoSlice::new(self.body_behind_head(stream))];
+        let pieces = [IoSlice::new(self.head.chunk()), IoSlice::new(&self.body)];
         Pin::new(stream).poll_write_vectored(cx, &pieces)
-    }
-
-    /// The bytes of the body that are written together with a head: none if they are to be sent from the file.
-    pub(super) fn body_behind_head(&self, stream: &impl Transport) -> &[u8] {
-        if self.file.is_some() && stream.plain().is_some() { &[] } else { &self.body }
     }
 
     /// `count` bytes of it have been sent.
@@ -68,14 +64,28 @@ impl Unsent {
     }
 }
 
-/// Sends the next `count` bytes of the file, or some of them.
+/// Sends some of `head`, or if there is none some of the next `count` bytes of the file.
 #[cfg(target_os = "linux")]
-fn poll_send_file(stream: &TcpStream, part: &Part, count: usize, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+fn poll_send_file(
+    stream: &TcpStream,
+    head: &[u8],
+    part: &Part,
+    count: usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    use rustix::fs::sendfile;
+    use rustix::net::{SendFlags, send};
+    use tokio::io::Interest;
     let mut from = part.from;
     loop {
         ready!(stream.poll_write_ready(cx))?;
-        let sent = stream
-            .try_io(Interest::WRITABLE, || Ok(rustix::fs::sendfile(stream, &*part.file, Some(&mut from), count)?));
+        let sent = stream.try_io(Interest::WRITABLE, || {
+            Ok(match head {
+                [] => sendfile(stream, &*part.file, Some(&mut from), count)?,
+                // In one packet with what follows: on its own it would wake the caller once more.
+                head => send(stream, head, SendFlags::MORE | SendFlags::NOSIGNAL)?,
+            })
+        });
         // The system takes nothing at the moment, and its readiness has been withdrawn.
         if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             continue;
@@ -85,7 +95,7 @@ fn poll_send_file(stream: &TcpStream, part: &Part, count: usize, cx: &mut Contex
 }
 
 #[cfg(not(target_os = "linux"))]
-fn poll_send_file(_: &TcpStream, _: &Part, _: usize, _: &mut Context<'_>) -> Poll<io::Result<usize>> {
+fn poll_send_file(_: &TcpStream, _: &[u8], _: &Part, _: usize, _: &mut Context<'_>) -> Poll<io::Result<usize>> {
     Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
 }
 

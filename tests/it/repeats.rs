@@ -235,3 +235,17 @@ async fn an_answer_that_is_not_fresh_any_more_is_fetched() {
     assert!(!wire.ask("/pods", "").await.is_by_itself());
     assert_eq!(cluster.calls().total, 1);
 }
+
+#[tokio::test]
+async fn a_large_list_is_the_same_each_time() {
+    // Larger than what the system keeps of it until it is read.
+    let (_server, cluster) = sandboxed::start_seeded(0, 5_000).await;
+    let controller = Controller::with(&cluster, &UNTIL_ASKED).await;
+    let mut wire = Wire::to(&controller).await;
+    let first = wire.ask("/pods", "").await;
+    assert_eq!(first.names().len(), 5_000);
+    for _ in 0..5 {
+        assert!(wire.ask("/pods", "").await.body == first.body);
+    }
+    assert!(wire.ask("/pods", "").await.is_by_itself());
+}

@@ -1,7 +1,7 @@
 //! A text as a file in memory (memfd_create(2)), which the system sends to a caller without copying it (sendfile(2)).
 //!
-//! All who read it read the same memory: 390 kB go to more callers by two fifths than by writing them. Half a megabyte is
-//! made in a tenth of a millisecond.
+//! All who read it read the same memory, which the caches of their CPUs hold. 390 kB took a fifth less CPU so than written, and
+//! were read in three quarters of the time.
 
 use bytes::Bytes;
 use std::fs::File;
