@@ -3,8 +3,8 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::num::NonZeroUsize;
 
-/// Open files besides the connections of callers: listeners, the connections to the API server, the runtime's own, and
-/// the files that are read again.
+/// Open files besides the connections of callers: listeners, the connections to the API server, the runtime's own, the files
+/// that are read again, and those that large answers are sent from.
 const OTHERS: u64 = 128;
 
 /// Raises the soft limit of open files to the hard one, and gives back the limit that holds then. `None`: there is no

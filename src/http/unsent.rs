@@ -4,9 +4,8 @@
 //! on which the first answer was sent from a file stayed at half of the requests of others, for a reason that was not found.
 
 use super::tls::Transport;
-use crate::aenv::rows::Body;
+use crate::aenv::rows::{Body, TextFile};
 use bytes::{Buf as _, Bytes};
-use std::fs::File;
 use std::io::{self, Cursor, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,7 +22,7 @@ pub(super) struct Unsent {
 
 /// The part of a file that is the unsent body once more.
 struct Part {
-    file: Arc<File>,
+    file: Arc<TextFile>,
     from: u64,
 }
 
@@ -81,7 +80,7 @@ fn poll_send_file(
         ready!(stream.poll_write_ready(cx))?;
         let sent = stream.try_io(Interest::WRITABLE, || {
             Ok(match head {
-                [] => sendfile(stream, &*part.file, Some(&mut from), count)?,
+                [] => sendfile(stream, part.file.file(), Some(&mut from), count)?,
                 // In one packet with what follows: on its own it would wake the caller once more.
                 head => send(stream, head, SendFlags::MORE | SendFlags::NOSIGNAL)?,
             })
@@ -147,8 +146,7 @@ mod tests {
     #[tokio::test]
     async fn where_no_file_can_be_sent_the_bytes_are_written() {
         let bytes = Bytes::from(vec![b'x'; 200_000]);
-        // A folder cannot be sent.
-        let file = Some(Arc::new(File::open("/").unwrap()));
+        let file = Some(Arc::new(TextFile::unsendable()));
         let expected = [b"head".as_slice(), &bytes].concat();
         assert!(received(Unsent::new(b"head".to_vec(), Body { bytes, file })).await == expected);
     }

@@ -24,3 +24,4 @@ pub(crate) use row::Row;
 pub use row_list::{ListShape, Rows};
 pub use text::Interner;
 pub(crate) use text::{ReadAt, Text, TextMap};
+pub(crate) use text_file::TextFile;

@@ -1,11 +1,10 @@
 //! A rendering: the JSON text of an answer, compressed at most once for each coding, with an entity tag for each.
 
 use super::once::{Effort, Once};
-use super::text_file::{file_bytes, text_file};
+use super::text_file::{TextFile, file_bytes};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -56,7 +55,7 @@ struct Inner {
     /// Entity tag of the text as it is, quotes included (RFC 9110, section 8.8.3).
     etag: String,
     /// The text as it is, once more.
-    file: Once<Option<Arc<File>>>,
+    file: Once<Option<Arc<TextFile>>>,
     /// `None`: it may be compressed for each caller only, which is not worth it.
     compressed: Option<Compressed>,
 }
@@ -73,7 +72,7 @@ pub struct Body {
     /// Its bytes.
     pub bytes: Bytes,
     /// The same bytes in a file. `None`: they are better written.
-    pub file: Option<Arc<File>>,
+    pub file: Option<Arc<TextFile>>,
 }
 
 impl From<Bytes> for Body {
@@ -153,12 +152,12 @@ impl Rendering {
         made.map(Body::from)
     }
 
-    async fn file(&self) -> Option<Arc<File>> {
+    async fn file(&self) -> Option<Arc<TextFile>> {
         let text = self.body().clone();
         if file_bytes(text.len()) == 0 {
             return None;
         }
-        self.0.file.get(Effort::Large, move || text_file(&text)).await.flatten()
+        self.0.file.get(Effort::Large, move || TextFile::of(&text).map(Arc::new)).await.flatten()
     }
 
     /// Makes the forms that `before` has been asked for in.
@@ -272,7 +271,7 @@ mod tests {
         assert!(before.at_hand(Coding::Identity).unwrap().file.is_none());
         let Body { bytes, file } = before.encoded(Coding::Identity).await.unwrap();
         assert_eq!(file.is_some(), cfg!(target_os = "linux"));
-        if let Some(mut file) = file.as_deref() {
+        if let Some(mut file) = file.as_ref().map(|file| file.file()) {
             let mut text = Vec::new();
             file.rewind().unwrap();
             file.read_to_end(&mut text).unwrap();
