@@ -20,7 +20,7 @@ use actix_web::web::Data;
 use std::cell::RefCell;
 use tokio::time::{Duration, Instant};
 
-/// What an answer shows, and where that came from.
+/// Content of an answer, and its origin.
 pub(super) struct Shown(Provenance, Rendering);
 
 impl Shown {

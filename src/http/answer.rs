@@ -61,7 +61,7 @@ impl Provenance {
     }
 }
 
-/// How a caller takes its answer.
+/// Form in which a caller wants its answer.
 pub(super) struct Wish {
     coding: Coding,
     /// The entity tags of what it has already (`If-None-Match`).
@@ -69,7 +69,7 @@ pub(super) struct Wish {
 }
 
 impl Wish {
-    /// As it says in `headers`.
+    /// The one that its `headers` ask for.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         Self { coding: preferred(headers), known: headers.get_all(IF_NONE_MATCH).cloned().collect() }
     }

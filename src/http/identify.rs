@@ -15,14 +15,14 @@ const ID_MAX: usize = 64;
 /// The most characters of a trace id that reach the log.
 const TRACE_LOGGED: usize = 200;
 
-/// What a caller calls its request.
+/// Names that a caller gives its request.
 pub(super) struct Told {
     id: Option<String>,
     trace: Option<String>,
 }
 
 impl Told {
-    /// As it says in `headers`.
+    /// Those in its `headers`.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let id = told(headers, &REQUEST_ID).filter(|id| is_id(id)).map(str::to_owned);
         Self { id, trace: told(headers, &TRACE_ID).map(plain) }

@@ -38,7 +38,7 @@ pub(super) struct Paced<S> {
     pace: Rc<Pace>,
     outbox: Rc<Outbox>,
     repeats: Rc<Repeats>,
-    /// What is unsent of an answer to a repeated request.
+    /// Unsent part of an answer to a repeated request.
     reply: Option<Unsent>,
     patience: Patience,
     timer: Pin<Box<Sleep>>,
@@ -394,7 +394,7 @@ mod tests {
 
     const GET: &[u8] = b"GET /pods HTTP/1.1\r\nHost: x\r\n\r\n";
 
-    /// What a connection gives to actix; nothing, while it waits for more.
+    /// Bytes that a connection gives to actix; none, while it waits for more.
     async fn given(paced: &mut Paced<DuplexStream>) -> Vec<u8> {
         let (mut all, mut some) = (Vec::new(), [0; 4096]);
         let reads = async {

@@ -18,7 +18,7 @@ const FAILURES_LOGGED: Duration = Duration::from_secs(10);
 /// A connection, encrypted or not.
 pub(super) type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
-/// What a connection can do besides reading and writing.
+/// Abilities of a connection besides reading and writing.
 pub(super) trait Transport {
     /// Has the connection reset when it is closed: what is unsent, which the system would keep for minutes, is dropped.
     fn abort(&self);

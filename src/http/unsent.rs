@@ -1,4 +1,4 @@
-//! What is unsent of an answer to a [repeated](super::repeat) request: the rest of its head, and of its body.
+//! Unsent part of an answer to a [repeated](super::repeat) request: the rest of its head, and of its body.
 //!
 //! A large body is sent from its file, where there is one. The answers that actix gives are written all the same: connections
 //! on which the first answer was sent from a file stayed at half of the requests of others, for a reason that was not found.
@@ -113,7 +113,7 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio_util::either::Either;
 
-    /// What a caller gets of `unsent`.
+    /// Bytes of `unsent` that reach a caller.
     async fn received(mut unsent: Unsent) -> Vec<u8> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut caller = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
