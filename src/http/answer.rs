@@ -35,7 +35,7 @@ impl Provenance {
         Self { source, no_cache: options.no_cache, age: found.answer.age(), fresh_for }
     }
 
-    /// Where the answer came from.
+    /// Source of the answer.
     pub(super) fn source(&self) -> Source {
         self.source
     }

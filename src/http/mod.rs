@@ -50,6 +50,7 @@ mod waiting;
 mod warning;
 mod workers;
 mod write;
+mod writer;
 
 pub(crate) use allowed_hosts::AllowedHosts;
 pub(crate) use api::Api;

@@ -4,6 +4,7 @@
 //! outbox, and the connection's stream sends it with the head that actix writes, in one vectored write. For actix the body
 //! ends when the stream has taken the last of it, so that answers keep their order.
 
+use super::unsent::Unsent;
 use actix_web::HttpRequest;
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::http::Method;
@@ -20,16 +21,16 @@ const LARGE: usize = 32 * 1024;
 
 /// Place of a body that waits for the stream. `None`: there is none; an empty one has been sent, but actix not been told.
 #[derive(Default)]
-pub(super) struct Outbox(Cell<Option<Bytes>>);
+pub(super) struct Outbox(Cell<Option<Unsent>>);
 
 impl Outbox {
     /// The rest of the body.
-    pub(super) fn take(&self) -> Option<Bytes> {
+    pub(super) fn take(&self) -> Option<Unsent> {
         self.0.take()
     }
 
     /// Puts the rest back.
-    pub(super) fn put(&self, rest: Bytes) {
+    pub(super) fn put(&self, rest: Unsent) {
         self.0.set(Some(rest));
     }
 }
@@ -37,7 +38,7 @@ impl Outbox {
 /// A body that goes through the outbox.
 pub(super) struct Outgoing {
     /// `None`: it is in the outbox, or was.
-    body: Option<Bytes>,
+    body: Option<Unsent>,
     outbox: Rc<Outbox>,
 }
 
@@ -48,7 +49,7 @@ impl Outgoing {
             return Err(body);
         }
         match request.conn_data::<Rc<Outbox>>() {
-            Some(outbox) => Ok(Self { body: Some(body), outbox: Rc::clone(outbox) }),
+            Some(outbox) => Ok(Self { body: Some(Unsent::new(Vec::new(), body.into())), outbox: Rc::clone(outbox) }),
             None => Err(body),
         }
     }

@@ -30,6 +30,16 @@ pub(super) struct Patience {
     pub(super) write: Duration,
 }
 
+#[cfg(test)]
+impl Patience {
+    pub(super) const OF_TESTS: Self = Self {
+        head: Duration::from_secs(10),
+        idle: Duration::from_secs(75),
+        farewell: Duration::from_secs(1),
+        write: Duration::from_secs(10),
+    };
+}
+
 /// Bytes that are read at once. Nearly all heads fit.
 pub(super) const PIECE: usize = 2 * 1024;
 

@@ -45,6 +45,16 @@ impl Transport for Wire {
     }
 }
 
+/// A connection of tests.
+#[cfg(test)]
+impl Transport for tokio::io::DuplexStream {
+    fn abort(&self) {}
+
+    fn plain(&self) -> Option<&TcpStream> {
+        None
+    }
+}
+
 /// Entrance of a new connection, before its first request.
 pub(super) struct Entrance {
     certificates: Option<Mounted<CertificateFiles>>,

@@ -1,7 +1,8 @@
-//! Unsent part of an answer to a [repeated](super::repeat) request: the rest of its head, and of its body.
+//! Unsent part of an answer: the rest of its head, and of its body.
 //!
-//! A large body is sent from its file, where there is one. The answers that actix gives are written all the same: connections
-//! on which the first answer was sent from a file stayed at half of the requests of others, for a reason that was not found.
+//! The body of an answer to a [repeated](super::repeat) request is sent from its file, where there is one. Those of the answers
+//! that actix gives have none: connections on which the first answer was sent from a file stayed at half of the requests of
+//! others, for a reason that was not found.
 
 use super::tls::Transport;
 use crate::aenv::rows::{Body, TextFile};
@@ -34,6 +35,11 @@ impl Unsent {
 
     pub(super) fn is_empty(&self) -> bool {
         !self.head.has_remaining() && self.body.is_empty()
+    }
+
+    /// The rest of its body.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// Sends some of it; the count is to be told to [`Self::advance`].
